@@ -1,0 +1,135 @@
+"""One live account: a provider, a transport and a key. Every call to a vendor goes through here."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import msgspec
+
+from mjbridge.commands import Command
+from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown
+from mjbridge.provider import Provider
+from mjbridge.task import Task
+from mjbridge.wire import Flow, HttpRequest, HttpResponse, Transport, run
+
+Result = TypeVar("Result")
+
+_HIDDEN: Final = "[key]"
+
+
+class Account:
+    """Runs a provider's flows for one account, and makes the tasks and errors that come of them the account's own."""
+
+    def __init__(self, name: str, provider: Provider, transport: Transport, key: str, poll_interval: float) -> None:
+        self.name = name
+        self.provider = provider
+        self.transport = transport
+        self.poll_interval = poll_interval
+        self._key = key
+
+    def __repr__(self) -> str:
+        return f"Account({self.name!r}, {self.provider.name!r})"
+
+    def submit(self, command: Command) -> Task:
+        """A new task. `SubmissionUnknown` when nothing proves that the vendor did not take it."""
+        return self._mine(self._run("submit", lambda: self.provider.submit(command)))
+
+    def fetch(self, task_id: str) -> Task:
+        """The task as the vendor has it."""
+        return self._mine(self._run("fetch", lambda: self.provider.fetch(task_id)))
+
+    def fetch_many(self, task_ids: Sequence[str]) -> list[Task]:
+        """Those of the tasks that the vendor knows, in the order they were asked for."""
+        by_id: dict[str, Task] = {}
+        # The first of two records with one id is the task; new-api keeps the answer to a MODAL as a second row.
+        for task in self._run("fetch_many", lambda: self.provider.fetch_many(task_ids)):
+            by_id.setdefault(task.id, self._mine(task))
+        return [by_id[task_id] for task_id in dict.fromkeys(task_ids) if task_id in by_id]
+
+    def seed(self, task_id: str) -> str:
+        """The seed of a finished task."""
+        return self._run("seed", lambda: self.provider.seed(task_id))
+
+    def image(self, task_id: str) -> bytes:
+        """The task's picture through the vendor's image proxy."""
+        return self._run("image", lambda: self.provider.image(task_id))
+
+    def picture(self, url: str) -> bytes:
+        """The content behind a picture's public address; the key is not sent."""
+        with self._telling("download"):
+            return self.transport.picture(url)
+
+    def _run(self, operation: str, start: Callable[[], Flow[Result]]) -> Result:
+        conversation = _Conversation(self.provider, self.transport, self._key)
+        with self._telling(operation):
+            try:
+                return run(start(), conversation.send)
+            except MJBridgeError as error:
+                outcome = conversation.outcome(error)
+                raise outcome from (None if outcome is error else error)
+
+    def _mine(self, task: Task) -> Task:
+        return msgspec.structs.replace(task, account=self.name)
+
+    @contextmanager
+    def _telling(self, operation: str) -> Iterator[None]:
+        """Errors inside tell where they happened, and nothing that a vendor echoed shows the key."""
+        try:
+            yield
+        except MJBridgeError as error:
+            for told in (error, error.__cause__):
+                if isinstance(told, MJBridgeError):
+                    self._tell(told, operation)
+            raise
+
+    def _tell(self, error: MJBridgeError, operation: str) -> None:
+        error.account = error.account or self.name
+        error.provider = error.provider or self.provider.name
+        error.operation = error.operation or operation
+        if self._key:
+            error.message = error.message.replace(self._key, _HIDDEN)
+            error.body = error.body.replace(self._key, _HIDDEN)
+            error.args = (error.message,)
+
+
+class _Conversation:
+    """One run of a flow. Remembers whether a submit left that nobody refused, and the reply that came last."""
+
+    def __init__(self, provider: Provider, transport: Transport, key: str) -> None:
+        self._provider = provider
+        self._transport = transport
+        self._key = key
+        self._last: HttpResponse | None = None
+        self._in_doubt = False
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """The vendor's reply, unless it stands for an error."""
+        self._in_doubt = self._in_doubt or request.submits
+        try:
+            return self._reply(request)
+        except MJBridgeError as error:
+            if request.submits and error.accepted == "no":
+                self._in_doubt = False
+            raise
+
+    def _reply(self, request: HttpRequest) -> HttpResponse:
+        response = self._transport.send(self._provider.authorize(request, self._key) if self._key else request)
+        error = self._provider.error(response)
+        if error is not None:
+            raise error
+        self._last = response
+        return response
+
+    def outcome(self, error: MJBridgeError) -> MJBridgeError:
+        """The error as the caller is to see it."""
+        if self._in_doubt:
+            return SubmissionUnknown(
+                error.message,
+                http_status=error.http_status,
+                vendor_code=error.vendor_code,
+                body=error.body or (self._last.text if self._last else ""),
+                accepted="maybe",
+            )
+        if isinstance(error, MalformedRecord) and self._last is not None:
+            return self._last.malformed(f"the reply is not a task: {error.message} (at {error.path})")
+        return error

@@ -1,0 +1,68 @@
+"""What can be told to go wrong."""
+
+import threading
+from typing import TypeVar
+
+import msgspec
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that goes wrong the next `times` times it can."""
+
+    times: int = 1
+
+
+class FailTask(Fault, frozen=True, kw_only=True):
+    """An accepted task ends in FAILURE."""
+
+    reason: str = "Internal error at Midjourney"
+
+
+class BannedPrompt(Fault, frozen=True, kw_only=True):
+    """A prompt with this word is refused."""
+
+    word: str
+
+
+class QueueFull(Fault, frozen=True, kw_only=True):
+    """A submit is refused: the queue is full."""
+
+
+class HttpFault(Fault, frozen=True, kw_only=True):
+    """Any request is answered with this status and body, before the vendor's API sees it."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = {}
+
+
+class SlowReply(Fault, frozen=True, kw_only=True):
+    """A reply is held back for `seconds`; the vendor has done its work by then."""
+
+    seconds: float
+
+
+Kind = TypeVar("Kind", bound=Fault)
+
+
+class Faults:
+    """The faults still to come, in order. Thread-safe."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self._left = list(faults)
+        self._lock = threading.Lock()
+
+    def add(self, *faults: Fault) -> None:
+        """Script more of them."""
+        with self._lock:
+            self._left.extend(faults)
+
+    def take(self, kind: type[Kind], about: str = "") -> Kind | None:
+        """Use up one turn of the first fault of this kind; a `BannedPrompt` only if its word is in `about`."""
+        with self._lock:
+            for place, fault in enumerate(self._left):
+                if isinstance(fault, kind) and not (isinstance(fault, BannedPrompt) and fault.word not in about):
+                    left = [msgspec.structs.replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                    self._left[place : place + 1] = left
+                    return fault
+        return None

@@ -1,0 +1,92 @@
+"""What the simulated Midjourney remembers: jobs, in memory or in a folder."""
+
+import re
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from mjbridge.errors import ConfigError
+
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted command.
+
+    `picture` is the text its picture is drawn from, `tile` the number of the single it shows (0: the whole grid).
+    `created` is in epoch seconds; `duration` in seconds, from acceptance to success.
+    """
+
+    id: str
+    created: float
+    duration: float
+    picture: str
+    tile: int = 0
+    action: str = ""
+    prompt: str | None = None
+    bot: str | None = None
+    speed: str | None = None
+    state: str | None = None
+    parent_id: str | None = None
+    custom_id: str | None = None
+    fail_reason: str | None = None
+
+
+class Jobs(Protocol):
+    """A place to keep jobs."""
+
+    def add(self, job: Job) -> bool:
+        """Keep a job; False if its id is taken."""
+        ...
+
+    def get(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        ...
+
+
+class JobMemory:
+    """Jobs that end with the process."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+
+    def add(self, job: Job) -> bool:
+        """Keep a job; False if its id is taken."""
+        return self._jobs.setdefault(job.id, job) is job
+
+    def get(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        return self._jobs.get(job_id)
+
+
+class JobFolder:
+    """Jobs that the next process finds again: a file each, so that processes may share the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(self, job: Job) -> bool:
+        """Keep a job; False if its id is taken."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._path(job.id).open("xb") as file:
+                file.write(msgspec.json.encode(job))
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise ConfigError(f"the emulator cannot write to {self._folder}: {error.strerror}") from None
+        return True
+
+    def get(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        # The id comes out of a request's path: only what this folder itself may have written names a file in it.
+        if not _FILE_NAME.fullmatch(job_id):
+            return None
+        try:
+            return msgspec.json.decode(self._path(job_id).read_bytes(), type=Job)
+        except FileNotFoundError:
+            return None
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.json"

@@ -1,0 +1,100 @@
+"""The emulated vendor, and the transport that reaches it in process."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from mjbridge.config import EMULATOR
+from mjbridge.emulator.faults import Faults, HttpFault, SlowReply
+from mjbridge.emulator.jobs import JobFolder, JobMemory, Jobs
+from mjbridge.emulator.simulator import Simulator
+from mjbridge.errors import TaskNotFound, Unavailable
+from mjbridge.provider import Provider, picture, reply
+from mjbridge.wire import HttpRequest, HttpResponse
+
+IN_PROCESS_URL: Final = "https://emulator.invalid"
+"""Where the in-process emulator's pictures seem to be; by RFC 2606 no such host will ever exist."""
+
+_PICTURES: Final = "/pictures/"
+
+
+class Emulator:
+    """A vendor: a provider's server half before a simulator, its pictures, and its scripted faults."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        public_url: str = IN_PROCESS_URL,
+        clock: Callable[[], float] = time.time,
+        duration: float = 3.0,
+        jobs: Jobs | None = None,
+    ) -> None:
+        self.public_url = public_url
+        self.faults = Faults()
+        self.simulator = Simulator(
+            provider.new_task_id, public_url, clock=clock, duration=duration, jobs=jobs, faults=self.faults
+        )
+        self._server = provider.server(self.simulator, public_url)
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """The vendor's reply to a request."""
+        fault = self.faults.take(HttpFault)
+        if fault:
+            return HttpResponse(fault.status, fault.body, fault.headers)
+        if request.method == "GET" and request.path.startswith(_PICTURES):
+            return self._picture(unquote(request.path.removeprefix(_PICTURES)))
+        return self._server.handle(request)
+
+    def delay(self) -> float:
+        """Seconds to hold the next reply back."""
+        slow = self.faults.take(SlowReply)
+        return slow.seconds if slow else 0.0
+
+    def _picture(self, name: str) -> HttpResponse:
+        try:
+            return picture(self.simulator.picture(name))
+        except TaskNotFound as error:
+            return reply({"error": error.message}, 404)
+
+
+class EmulatorTransport:
+    """Reaches an emulator without a socket. A reply that comes after `read_timeout` seconds is lost, as on a network."""
+
+    def __init__(
+        self, emulator: Emulator, *, read_timeout: float = 60.0, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.emulator = emulator
+        self._read_timeout = read_timeout
+        self._sleep = sleep
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """The emulator's reply."""
+        delay = self.emulator.delay()
+        self._sleep(min(delay, self._read_timeout))
+        response = self.emulator.handle(request)
+        if delay > self._read_timeout:
+            raise Unavailable("no usable reply from the emulator: it is slower than read_timeout", accepted="maybe")
+        return response
+
+    def picture(self, url: str) -> bytes:
+        """A picture of the emulator's own; no other address can be reached."""
+        path = url.removeprefix(self.emulator.public_url)
+        if path == url:
+            raise Unavailable(f"the emulator has no pictures but its own, and this is {url}")
+        response = self.emulator.handle(HttpRequest("GET", path))
+        if not response.ok:
+            raise Unavailable("the emulator has no such picture", http_status=response.status, body=response.text)
+        return response.body
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def open_emulator(provider: Provider, base_url: str, *, read_timeout: float = 60.0) -> EmulatorTransport:
+    """The emulator behind `emulator:`, or behind `emulator:FOLDER`, which remembers its tasks there."""
+    folder = base_url.removeprefix(EMULATOR)
+    jobs: Jobs = JobFolder(Path(folder).expanduser()) if folder else JobMemory()
+    return EmulatorTransport(Emulator(provider, jobs=jobs), read_timeout=read_timeout)

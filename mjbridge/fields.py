@@ -1,0 +1,232 @@
+"""Lenient readers of vendors' values. None of them ever raises: what cannot be read is None, `()` or `{}`."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from mjbridge.errors import MalformedRecord
+from mjbridge.task import Button
+
+Record = bytes | str | Mapping[str, Any]
+"""A vendor's record as people have it: JSON bytes or text, or what a JSON reader made of it."""
+
+Wire = TypeVar("Wire", bound=msgspec.Struct)
+
+_NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?)\s*(%?)\s*", re.ASCII)
+_SUGGESTION = re.compile(r"[1-9]\ufe0f?\u20e3")
+_SHORTENED = "## Shortened prompts"
+
+# Epoch seconds, milliseconds and microseconds of any year from 1973 to 5138 do not overlap.
+_EPOCH_UNITS: Final = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6))
+
+
+def text(value: object) -> str | None:
+    """Text as it is, a number as text; None for empty text and anything else."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return str(value)
+
+
+def number(value: object) -> float | None:
+    """A finite number, also when written as text (a `%` behind it is dropped)."""
+    if isinstance(value, str):
+        match = _NUMBER.fullmatch(value)
+        return float(match[1]) if match else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def whole(value: object) -> int | None:
+    """A whole number, also when written as text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = number(value)
+    return int(found) if found is not None and found.is_integer() else None
+
+
+def progress(value: object) -> int | None:
+    """Percent 0-100: `"65%"`, `"65"`, `65`, and `0.65` as the fraction it must be. Out of range is cut to it."""
+    found = number(value)
+    if found is None:
+        return None
+    is_percent = isinstance(value, int) or (isinstance(value, str) and "." not in value) or "%" in str(value)
+    percent = found if is_percent or not 0 < found <= 1 else found * 100
+    return max(0, min(100, int(percent)))
+
+
+def moment(value: object) -> datetime | None:
+    """A time as aware UTC: epoch seconds, milliseconds or microseconds by size, or ISO text. 0 and `""` are None."""
+    found = number(value)
+    if found is None:
+        return _iso(value) if isinstance(value, str) else None
+    scale = next((scale for limit, scale in _EPOCH_UNITS if found < limit), None)
+    return datetime.fromtimestamp(found / scale, UTC) if scale and found > 0 else None
+
+
+def _iso(value: str) -> datetime | None:
+    try:
+        read = datetime.fromisoformat(value.strip())
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def milliseconds(value: datetime | None) -> int | None:
+    """Epoch milliseconds, the family's unit."""
+    return None if value is None else round(value.timestamp() * 1000)
+
+
+def seconds(value: datetime | None) -> int | None:
+    """Epoch seconds, whole."""
+    return None if value is None else int(value.timestamp())
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """An object with text keys, copied; anything else is `{}`."""
+    return {str(key): each for key, each in value.items()} if isinstance(value, Mapping) else {}
+
+
+def each(value: object) -> Iterable[Any]:
+    """The items of a list, nested lists flattened one level; an item alone is a list of one; None is none."""
+    if value is None:
+        return
+    for item in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(item, list | tuple):
+            yield from item
+        else:
+            yield item
+
+
+def urls(value: object, *, key: str = "url") -> tuple[str, ...]:
+    """Addresses from a list of texts or of objects that hold theirs under `key` (itself a text or a list)."""
+    found = (item for entry in each(value) for item in each(entry.get(key) if isinstance(entry, Mapping) else entry))
+    return tuple(dict.fromkeys(item for item in found if isinstance(item, str) and item))
+
+
+def pictures(shown: str | None, singles: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The picture and the singles of a task: the picture is never repeated among the singles, a single alone is the picture."""
+    if not shown and len(singles) == 1:
+        return singles[0], ()
+    return shown or None, tuple(url for url in singles if url != shown)
+
+
+class WireButton(msgspec.Struct, rename="camel"):
+    """A button as every dialect writes it: the one object whose keys never change."""
+
+    custom_id: str | None = None
+    label: str | None = None
+    emoji: str | None = None
+    type: int | None = None
+    style: int | None = None
+
+
+def wire_buttons(value: object) -> list[WireButton]:
+    """Buttons from a list, or from rows, of whatever holds a `customId`."""
+    found = (item for item in each(value) if isinstance(item, Mapping))
+    return [
+        WireButton(
+            text(item.get("customId")),
+            text(item.get("label")),
+            text(item.get("emoji")),
+            whole(item.get("type")),
+            whole(item.get("style")),
+        )
+        for item in found
+    ]
+
+
+def buttons(entries: Iterable[WireButton] | None) -> tuple[Button, ...]:
+    """Canonical buttons; those without a custom id cannot be pressed and are left out."""
+    return tuple(
+        Button(entry.custom_id, entry.label or "", entry.emoji or "", entry.type, entry.style)
+        for entry in entries or ()
+        if entry.custom_id
+    )
+
+
+def word(value: object, canonical: Mapping[str, str] = {}) -> str:
+    """A vendor's word in lower case, or the canonical word for it; `""` for none."""
+    lowered = (text(value) or "").strip().lower()
+    return canonical.get(lowered, lowered)
+
+
+def suggestions(answer: str | None) -> tuple[str, ...]:
+    """The suggestions in the answer of describe or shorten: numbered by keycap emoji, else a line each."""
+    told = (answer or "").rpartition(_SHORTENED)[2]
+    parts = _SUGGESTION.split(told)[1:] or told.splitlines()
+    return tuple(filter(None, (part.strip() for part in parts)))
+
+
+def join_suggestions(texts: Iterable[str]) -> str:
+    """The inverse of `suggestions`: one text, numbered by keycap emoji."""
+    return "\n\n".join(f"{number}\ufe0f\u20e3 {text}" for number, text in enumerate(texts, start=1))
+
+
+def parse(record: Record, parse_bytes: Callable[[bytes], Wire], read: Callable[[Mapping[str, Any]], Wire]) -> Wire:
+    """A record as a wire struct: bytes as they should be in one step, all else leniently through a mapping.
+
+    Raises `MalformedRecord` for what is not one JSON object.
+    """
+    if isinstance(record, bytes):
+        try:
+            return parse_bytes(record)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # the lenient way reads it all the same, or tells what is wrong
+    return read(decode(record))
+
+
+def fill(kind: type[Wire], record: Mapping[str, Any], readers: Mapping[str, Callable[[object], Any]]) -> Wire:
+    """A wire struct from a wild mapping: each field by its reader, or else as text."""
+    names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+    return kind(**{name: readers.get(name, text)(record[key]) for name, key in names if key in record})
+
+
+def decode(record: Record) -> dict[str, Any]:
+    """A record as a mapping; `MalformedRecord` if it is not one JSON object."""
+    if isinstance(record, Mapping):
+        return mapping(record)
+    document = decode_json(record)
+    if not isinstance(document, dict):
+        raise MalformedRecord(f"a record is a JSON object, and this is {_kind(document)}")
+    return document
+
+
+def decode_json(record: bytes | str) -> Any:
+    """Any JSON document; `MalformedRecord` if it is not JSON."""
+    try:
+        return msgspec.json.decode(encoded(record))
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise MalformedRecord(f"not JSON: {error}") from None
+
+
+def encoded(record: bytes | str) -> bytes:
+    """JSON bytes, without a byte order mark."""
+    data = record.encode("utf-8", "surrogatepass") if isinstance(record, str) else record
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def raw(record: Record) -> msgspec.Raw:
+    """The record as `Task.raw` keeps it: byte for byte where it came as bytes or text."""
+    if not isinstance(record, Mapping):
+        return msgspec.Raw(encoded(record))
+    try:
+        return msgspec.Raw(msgspec.json.encode(record))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise MalformedRecord(f"the record holds what JSON cannot: {error}") from None
+
+
+_KINDS: Final = {list: "a list", str: "text", int: "a number", float: "a number", bool: "a truth value"}
+
+
+def _kind(document: object) -> str:
+    return _KINDS.get(type(document), "null")

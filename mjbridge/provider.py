@@ -1,0 +1,297 @@
+"""The plugin contract: `Provider`, which speaks a vendor's dialect, and `DialectServer`, its other half."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum, StrEnum
+from typing import Any, ClassVar, Final, NoReturn, Protocol
+from urllib.parse import unquote
+
+import msgspec
+
+from mjbridge import fields, settings
+from mjbridge.commands import Command
+from mjbridge.errors import (
+    AuthenticationError,
+    InvalidCommand,
+    MJBridgeError,
+    QuotaExceeded,
+    RateLimited,
+    TaskNotFound,
+    Unavailable,
+    Unsupported,
+)
+from mjbridge.fields import Record
+from mjbridge.task import NO_RAW, Task
+from mjbridge.wire import Flow, HttpRequest, HttpResponse
+
+API_VERSION: Final = 1
+"""The version of this contract. A provider states the one it was written for."""
+
+
+class Level(StrEnum):
+    """How a provider does a command: in one request of its own, or out of several."""
+
+    NATIVE = "native"
+    EMULATED = "emulated"
+
+
+class Support(msgspec.Struct, frozen=True):
+    """That a provider can do a command, how, and within which limits."""
+
+    level: Level = Level.NATIVE
+    note: str = ""
+
+
+class Certainty(IntEnum):
+    """How sure a provider is that a record is of its dialect."""
+
+    NONE = 0
+    FAMILY = 1
+    CERTAIN = 2
+
+
+class Match(msgspec.Struct, frozen=True):
+    """What a provider says of a record, and why."""
+
+    certainty: Certainty = Certainty.NONE
+    reason: str = ""
+
+
+NO_MATCH: Final = Match()
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """What a vendor's code means: a row of a provider's error table."""
+
+    category: type[MJBridgeError]
+    meaning: str
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """A vendor's own error object: its text, its code verbatim, and what to look up in `refusals`, the most telling first."""
+
+    message: str
+    code: str = ""
+    keys: tuple[str, ...] = ()
+
+
+class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The options of a provider that has none."""
+
+
+# What a status means when the vendor's code does not say; the rest of 4xx is the caller's fault, of 5xx the vendor's.
+_STATUS_CATEGORIES: Final[Mapping[int, type[MJBridgeError]]] = {
+    401: AuthenticationError,
+    402: QuotaExceeded,
+    403: AuthenticationError,
+    404: TaskNotFound,
+    408: Unavailable,
+    409: Unavailable,
+    429: RateLimited,
+}
+_SERVER_ERROR: Final = 500
+# These refuse by themselves, with any body. Behind any other status without the vendor's own words stands who knows who.
+_REFUSING_STATUSES: Final = frozenset({401, 402, 403, 429, 503})
+
+
+class Provider:
+    """A vendor's dialect. Pure: it opens no socket, never sleeps, and reads no clock, environment or global.
+
+    A plugin's class states `name` (its entry point's), `api_version`, `base_url` (None: the account must say) and
+    `supports` (a command that is absent is unsupported), and writes the methods that raise here.
+    """
+
+    name: ClassVar[str]
+    api_version: ClassVar[int]
+    base_url: ClassVar[str | None]
+    supports: ClassVar[Mapping[type[Command], Support]] = {}
+
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    """The account's `options` table: a frozen struct with `forbid_unknown_fields`."""
+    needs_key: ClassVar[bool] = True
+    poll_interval: ClassVar[float] = 3.0
+    """Seconds between two polls of a task that the vendor advises."""
+    refusals: ClassVar[Mapping[str, Refusal]] = {}
+    """The vendor's error codes, as text."""
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self.options: Any = settings.read(self.Options, options or {}, f"options of {self.name}")
+
+    # The client half: command -> request, reply -> task.
+
+    def authorize(self, request: HttpRequest, key: str) -> HttpRequest:
+        """The request with the key in it."""
+        return request.with_header("Authorization", f"Bearer {key}")
+
+    def submit(self, command: Command) -> Flow[Task]:
+        """Ask for a new task. Raises `Unsupported`, naming the field, for what the dialect cannot say."""
+        raise self.unsupported(type(command).__name__)
+
+    def fetch(self, task_id: str) -> Flow[Task]:
+        """The task as it stands."""
+        raise self.unsupported("fetch")
+
+    def fetch_many(self, task_ids: Sequence[str]) -> Flow[list[Task]]:
+        """Those of the tasks that the vendor knows, in the vendor's order."""
+        raise self.unsupported("fetch_many")
+
+    def seed(self, task_id: str) -> Flow[str]:
+        """The seed of a finished task."""
+        raise self.unsupported("seed")
+
+    def image(self, task_id: str) -> Flow[bytes]:
+        """The task's picture through the vendor's own image proxy."""
+        raise self.unsupported("image")
+
+    def error(self, response: HttpResponse) -> MJBridgeError | None:
+        """The error a reply stands for, None for none: the vendor's code decides, then the HTTP status."""
+        complaint = self.complaint(response)
+        if complaint is None and response.ok:
+            return None
+        if complaint is None and not _speaks_for_itself(response.status):
+            return response.malformed(_foreign(response))
+        keys = (*complaint.keys, complaint.code) if complaint else ()
+        known = next((self.refusals[key] for key in keys if key in self.refusals), None)
+        category = known.category if known else _status_category(response.status)
+        return category(
+            complaint.message if complaint else "the vendor answered without its own error object",
+            http_status=response.status,
+            vendor_code=complaint.code if complaint else "",
+            retry_after=response.retry_after,
+            body=response.text,
+            accepted="no" if complaint or response.status in _REFUSING_STATUSES else "maybe",
+        )
+
+    def complaint(self, response: HttpResponse) -> Complaint | None:  # noqa: ARG002 a dialect without an error object has none
+        """The vendor's own error object in a reply, None where there is none."""
+        return None
+
+    # Records: both ways.
+
+    def normalize(self, record: Record) -> Task:
+        """A record as a task, `raw` kept. Total: only what is no task record at all raises `MalformedRecord`."""
+        raise self.unsupported("normalize")
+
+    def normalizer(self, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+        """`normalize`, bound once for hot loops, with or without `raw`."""
+        if keep_raw:
+            return self.normalize
+        return lambda record: msgspec.structs.replace(self.normalize(record), raw=NO_RAW)
+
+    def render(self, task: Task) -> dict[str, Any]:
+        """The inverse of `normalize`, for what the dialect can carry."""
+        raise self.unsupported("render")
+
+    def matches(self, record: Mapping[str, Any]) -> Match:  # noqa: ARG002 a provider that knows no mark of its own matches nothing
+        """Whether a decoded record is of this dialect."""
+        return NO_MATCH
+
+    # The server half: request -> command, task -> reply.
+
+    def server(self, backend: "Backend", public_url: str) -> "DialectServer":
+        """This vendor's API in front of `backend`; `public_url` begins the addresses it hands out."""
+        raise self.unsupported("server")
+
+    def new_task_id(self, milliseconds: int, serial: int) -> str:
+        """A task id in the vendor's form, for the emulator: 16 digits, as the MJ-proxy family counts."""
+        return f"{milliseconds:013d}{serial % 1000:03d}"
+
+    def unsupported(self, field: str, way_round: str = "") -> Unsupported:
+        """The error for what this dialect cannot say."""
+        return Unsupported(f"{self.name} has no {field}" + (f": {way_round}" if way_round else ""), provider=self.name)
+
+
+def _speaks_for_itself(status: int) -> bool:
+    return status in _REFUSING_STATUSES or status >= _SERVER_ERROR
+
+
+def _foreign(response: HttpResponse) -> str:
+    target = response.headers.get("location")
+    return (
+        f"the vendor redirects to {target}, and no redirect is followed"
+        if target
+        else "the reply is not the vendor's API"
+    )
+
+
+def _status_category(status: int) -> type[MJBridgeError]:
+    by_class = InvalidCommand if 400 <= status < _SERVER_ERROR else Unavailable  # noqa: PLR2004 the range is HTTP's
+    return _STATUS_CATEGORIES.get(status, by_class)
+
+
+class Backend(Protocol):
+    """What stands behind a dialect server: a simulator, or a bridge."""
+
+    def submit(self, command: Command) -> Task:
+        """Accept a command."""
+        ...
+
+    def fetch(self, task_id: str) -> Task:
+        """The task; `TaskNotFound` if unknown."""
+        ...
+
+    def fetch_many(self, task_ids: Sequence[str]) -> list[Task]:
+        """Those of the tasks that are known."""
+        ...
+
+    def seed(self, task_id: str) -> str:
+        """The seed of a finished task."""
+        ...
+
+    def image(self, task_id: str) -> bytes:
+        """The picture of a finished task."""
+        ...
+
+
+Answer = Callable[..., HttpResponse]
+
+
+class DialectServer:
+    """A vendor's API: a request in its dialect becomes a command to the backend, the task becomes a reply.
+
+    A subclass states its `routes` and writes `refuse`; the groups of a route's pattern are the arguments of its answer.
+    """
+
+    routes: ClassVar[Sequence[tuple[str, str, Answer]]] = ()
+    """Method, pattern of the whole path, and the method that answers."""
+
+    def __init__(self, provider: Provider, backend: Backend, public_url: str) -> None:
+        self.provider = provider
+        self.backend = backend
+        self.public_url = public_url
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request; every `MJBridgeError` becomes the vendor's own refusal."""
+        try:
+            for method, pattern, answer in self.routes:
+                found = re.fullmatch(pattern, request.path)
+                if found and method == request.method:
+                    return answer(
+                        self, request, **{name: unquote(part or "") for name, part in found.groupdict().items()}
+                    )
+            self._no_route(request)
+        except MJBridgeError as error:
+            return self.refuse(error)
+
+    def refuse(self, error: MJBridgeError) -> HttpResponse:
+        """The vendor's reply for an error: the inverse of `Provider.error`."""
+        raise self.provider.unsupported("refuse")
+
+    def body(self, request: HttpRequest) -> dict[str, Any]:
+        """The request's JSON object; `InvalidCommand` for anything else."""
+        if not isinstance(request.json, Mapping):
+            raise InvalidCommand("the body is not a JSON object")
+        return fields.mapping(request.json)
+
+    def _no_route(self, request: HttpRequest) -> NoReturn:
+        raise InvalidCommand(f"{self.provider.name} has no {request.method} {request.path}")
+
+
+def reply(document: object, status: int = 200, headers: Mapping[str, str] = {}) -> HttpResponse:
+    """A JSON reply."""
+    return HttpResponse(status, msgspec.json.encode(document), {"content-type": "application/json", **headers})
+
+
+def picture(content: bytes) -> HttpResponse:
+    """A PNG reply."""
+    return HttpResponse(200, content, {"content-type": "image/png"})

@@ -1,0 +1,173 @@
+"""Records of any vendor as tasks: one at a time, whole documents, and two of the same task folded into one."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from mjbridge import fields, plugins
+from mjbridge.errors import MalformedRecord
+from mjbridge.fields import Record
+from mjbridge.provider import Certainty, Match, Provider
+from mjbridge.task import NO_RAW, Status, Task
+
+_CANONICAL: Final = "schema_version"
+
+# How far a task has come. A task that waits for input was pending before, and is processed after.
+_ORDER: Final = {
+    Status.UNKNOWN: 0,
+    Status.PENDING: 1,
+    Status.NEEDS_INPUT: 2,
+    Status.PROCESSING: 3,
+    Status.CANCELLED: 4,
+    Status.FAILED: 5,
+    Status.COMPLETED: 6,
+}
+_EMPTY: Final = (None, "", ())
+_FILLED: Final = tuple(set(Task.__struct_fields__) - {"id", "provider", "status", "vendor_status", "properties", "raw"})
+
+Shape = TypeVar("Shape")
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A record that is no task: its number in the source (from 1), why, and the record as JSON."""
+
+    number: int
+    reason: str
+    record: msgspec.Raw
+
+
+def normalize(record: Record, provider: str | None = None, *, keep_raw: bool = True) -> Task:
+    """A vendor's record (poll reply, callback, list item) as a task. Without a `provider` the record must tell.
+
+    Raises `MalformedRecord` for what is no task record, and `PluginError` for an unknown provider.
+    """
+    return normalizer(provider, keep_raw=keep_raw)(record)
+
+
+def normalizer(provider: str | None = None, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+    """`normalize`, bound once for hot loops."""
+    if provider is not None:
+        return _bound(provider, keep_raw)
+    return lambda record: _detected(record, keep_raw=keep_raw)
+
+
+def detect(record: Record) -> str | None:
+    """The provider whose dialect a record is in, or None where it cannot tell."""
+    return _best(matches(record))
+
+
+def matches(record: Record) -> dict[str, Match]:
+    """What every working provider says of a record, and why."""
+    decoded = fields.decode(record)
+    return {name: provider.matches(decoded) for name, provider in _working().items()}
+
+
+def merge(old: Task, new: Task) -> Task:
+    """Two records of one task as one, whichever arrived first. `ValueError` for two different tasks.
+
+    The record that is further on decides, so a finished state is never left; what it leaves empty the other fills.
+    """
+    if old.id != new.id:
+        raise ValueError(f"{old.id} and {new.id} are two tasks")
+    earlier, later = sorted((old, new), key=_how_far)
+    return carry(earlier, later)
+
+
+def carry(old: Task, new: Task) -> Task:
+    """`new`, with what it leaves empty taken from `old`."""
+    filled = {name: getattr(old, name) for name in _FILLED if getattr(new, name) in _EMPTY}
+    if filled.get("preview_url") in (new.image_url, old.image_url):
+        # One proxy link shows the preview first and the picture later.
+        filled.pop("preview_url", None)
+    raw = new.raw if bytes(new.raw) else old.raw
+    return msgspec.structs.replace(new, **filled, raw=raw, properties={**old.properties, **new.properties})
+
+
+def read(document: bytes | str, provider: str | None = None) -> Iterator[Task | Reject]:
+    """The tasks of a JSON document, in order: one record, a list, or a page around a list. What is no task is a `Reject`."""
+    to_task = normalizer(provider)
+    for number, record in enumerate(_unwrap(fields.encoded(document)), start=1):
+        try:
+            yield to_task(bytes(record))
+        except MalformedRecord as error:
+            yield Reject(number, str(error), record)
+
+
+class _Page(msgspec.Struct):
+    """The wrappers that vendors and their admin listings put around a list of records."""
+
+    data: msgspec.Raw = NO_RAW
+    items: msgspec.Raw = NO_RAW
+    content: msgspec.Raw = NO_RAW
+    list: msgspec.Raw = NO_RAW
+
+
+def _unwrap(document: bytes) -> "list[msgspec.Raw]":
+    if _is_list(document):
+        return _parsed(document, list[msgspec.Raw])
+    page = _parsed(document, _Page) if document.lstrip().startswith(b"{") else _Page()
+    for inner in (page.items, page.content, page.list, page.data):
+        if _is_list(bytes(inner)):
+            return _parsed(bytes(inner), list[msgspec.Raw])
+    # APIMart's unified reply is {"data": {a task}}, new-api's listing {"data": {"items": [...]}}.
+    inside = _unwrap(bytes(page.data)) if bytes(page.data).lstrip().startswith(b"{") else []
+    is_page = len(inside) != 1 or bytes(inside[0]) != bytes(page.data)
+    return inside if inside and is_page else [msgspec.Raw(document)]
+
+
+def _is_list(document: bytes) -> bool:
+    return document.lstrip().startswith(b"[")
+
+
+def _parsed(document: bytes, kind: type[Shape]) -> Shape:
+    try:
+        return msgspec.json.decode(document, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedRecord(f"not JSON: {error}") from None
+
+
+def _detected(record: Record, *, keep_raw: bool) -> Task:
+    decoded = fields.decode(record)
+    if _CANONICAL in decoded:
+        return _canonical(record)
+    name = _best(matches(decoded))
+    if name is None:
+        raise MalformedRecord("no provider recognises this record: name the provider")
+    return _bound(name, keep_raw)(record)
+
+
+def _canonical(record: Record) -> Task:
+    try:
+        return msgspec.json.decode(bytes(fields.raw(record)), type=Task)
+    except msgspec.ValidationError as error:
+        raise MalformedRecord(f"not a canonical task: {error}") from None
+
+
+def _best(matches: Mapping[str, Match]) -> str | None:
+    for certainty in (Certainty.CERTAIN, Certainty.FAMILY):
+        found = [name for name, match in matches.items() if match.certainty is certainty]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _how_far(task: Task) -> tuple[Any, ...]:
+    # The record itself comes last, so that the order never depends on which arrived first.
+    return (_ORDER[task.status], task.progress or 0, task.finished_at is not None, task.to_json())
+
+
+@cache
+def _provider(name: str) -> Provider:
+    return plugins.load(name)()
+
+
+@cache
+def _bound(name: str, keep_raw: bool) -> Callable[[Record], Task]:
+    return _provider(name).normalizer(keep_raw=keep_raw)
+
+
+@cache
+def _working() -> dict[str, Provider]:
+    return {name: _provider(name) for name, info in plugins.providers().items() if not info.fault}

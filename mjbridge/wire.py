@@ -1,0 +1,128 @@
+"""HTTP as data, and flows: a vendor's conversation as a generator that does no I/O."""
+
+from collections.abc import Callable, Generator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from mjbridge.errors import MalformedReply, MJBridgeError
+
+Result = TypeVar("Result")
+
+JSON_LIMIT = 16 * 2**20
+"""Bytes of a reply that hold JSON, at most."""
+PICTURE_LIMIT = 64 * 2**20
+"""Bytes of a picture, at most."""
+
+_SHOWN_OF_A_BODY = 500
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """A request to the vendor. `path` is relative to the account's base URL, its parts already quoted.
+
+    `json` is the whole body, None for none. `submits` marks the one request that may cost money: it is not
+    replay-safe. `limit` bounds the reply's body in bytes.
+    """
+
+    method: str
+    path: str
+    json: Any = None
+    headers: Mapping[str, str] = {}
+    submits: bool = False
+    limit: int = JSON_LIMIT
+
+    def with_header(self, name: str, value: str) -> "HttpRequest":
+        """The same request with one header more."""
+        return msgspec.structs.replace(self, headers={**self.headers, name: value})
+
+    def __repr__(self) -> str:
+        # Headers hold the key and bodies hold pictures: neither belongs in a log.
+        return f"HttpRequest({self.method} {self.path})"
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """A reply, whole. Header names are lower case."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+
+    @property
+    def ok(self) -> bool:
+        """A 2xx status."""
+        return 200 <= self.status < 300  # noqa: PLR2004 the range is HTTP's
+
+    @property
+    def text(self) -> str:
+        """The body's beginning as text, fit for an error message."""
+        return self.body[: 4 * _SHOWN_OF_A_BODY].decode("utf-8", "replace")[:_SHOWN_OF_A_BODY]
+
+    def json(self) -> Any:
+        """The body as JSON; `MalformedReply` if it is something else."""
+        if not self.body.strip():
+            raise self.malformed("the reply is empty where JSON belongs")
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self.malformed("the reply is not JSON") from None
+
+    def records(self) -> list[bytes]:
+        """The items of a JSON array, each as it came; `MalformedReply` if it is something else."""
+        try:
+            return [bytes(item) for item in msgspec.json.decode(self.body, type=list[msgspec.Raw])]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self.malformed("the reply is not a JSON array") from None
+
+    def malformed(self, message: str) -> MalformedReply:
+        """An error that carries this reply."""
+        return MalformedReply(message, http_status=self.status, body=self.text, accepted="maybe")
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the vendor asks to wait, from `Retry-After` in either of its forms (the date against the reply's own `Date`)."""
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdecimal():
+            return float(value)
+        try:
+            there = parsedate_to_datetime(value)
+            now = parsedate_to_datetime(self.headers.get("date", ""))
+            return max(0.0, (there - now).total_seconds())
+        except (ValueError, TypeError):
+            return None
+
+
+class Transport(Protocol):
+    """What an account sends its requests over."""
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """The vendor's reply; `Unavailable` if there is none, its `accepted` telling whether the request had left."""
+        ...
+
+    def picture(self, url: str) -> bytes:
+        """The content behind a public address. Never carries a key."""
+        ...
+
+    def close(self) -> None:
+        """Free the connections."""
+        ...
+
+
+Flow: TypeAlias = Generator[HttpRequest, HttpResponse, Result]
+"""Yields requests, is sent their responses (or thrown their errors), returns the result."""
+
+
+def run(flow: Flow[Result], send: Callable[[HttpRequest], HttpResponse]) -> Result:
+    """Run a flow to its end over `send`. An `MJBridgeError` of `send` is thrown into the flow, which may answer it."""
+    try:
+        request = next(flow)
+        while True:
+            try:
+                response = send(request)
+            except MJBridgeError as error:
+                request = flow.throw(error)
+            else:
+                request = flow.send(response)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result

@@ -1,0 +1,320 @@
+"""APIMart's two record shapes, told apart by their keys and read by one reader.
+
+The Midjourney query: https://docs.apimart.ai/en/api-reference/images/midjourney/query
+The unified query: https://docs.apimart.ai/en/api-reference/tasks/status
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from mjbridge import NO_MATCH, Action, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
+from mjbridge.fields import Record
+from mjbridge.task import NO_RAW
+
+# Upper case of the Midjourney query, lower case of the unified one, and the words of a submit answer.
+STATUSES: Final[Mapping[str, Status]] = {
+    "NOT_START": Status.PENDING,
+    "SUBMITTED": Status.PENDING,
+    "IN_PROGRESS": Status.PROCESSING,
+    "MODAL": Status.NEEDS_INPUT,
+    "SUCCESS": Status.COMPLETED,
+    "FAILURE": Status.FAILED,
+    "CANCEL": Status.CANCELLED,
+    "pending": Status.PENDING,
+    "submitted": Status.PENDING,
+    "processing": Status.PROCESSING,
+    "in_progress": Status.PROCESSING,
+    "modal": Status.NEEDS_INPUT,
+    "completed": Status.COMPLETED,
+    "failed": Status.FAILED,
+    "cancelled": Status.CANCELLED,
+    "": Status.PENDING,
+}
+STATUS_WORDS: Final[Mapping[Status, str]] = {
+    Status.PENDING: "SUBMITTED",
+    Status.PROCESSING: "IN_PROGRESS",
+    Status.NEEDS_INPUT: "MODAL",
+    Status.COMPLETED: "SUCCESS",
+    Status.FAILED: "FAILURE",
+    Status.CANCELLED: "CANCEL",
+    Status.UNKNOWN: "UNKNOWN",
+}
+UNIFIED_WORDS: Final[Mapping[Status, str]] = {
+    Status.PENDING: "pending",
+    Status.PROCESSING: "processing",
+    Status.NEEDS_INPUT: "pending",
+    Status.COMPLETED: "completed",
+    Status.FAILED: "failed",
+    Status.CANCELLED: "cancelled",
+    Status.UNKNOWN: "unknown",
+}
+
+ACTIONS: Final = {"edits": Action.EDIT.value}
+_ACTION_WORDS: Final[Mapping[str, str]] = {Action.EDIT: "EDITS"}
+_SPEEDS: Final = frozenset(Speed)
+
+
+class WireMedia(msgspec.Struct):
+    """An item of the unified `result`: newer pages show a list of addresses, older ones a text."""
+
+    url: list[str] | str | None = None
+    expires_at: int | None = None
+
+
+class WireResult(msgspec.Struct):
+    """What a unified task made."""
+
+    images: list[WireMedia] | None = None
+    videos: list[WireMedia] | None = None
+
+
+class WireFault(msgspec.Struct):
+    """Why a unified task failed."""
+
+    message: str | None = None
+
+
+class WireTask(msgspec.Struct):
+    """Both shapes in one: they share `id`, `status` and `progress`, and no other key. `data` wraps the unified one."""
+
+    id: str | None = None
+    task_id: str | None = None
+    status: str | None = None
+    progress: str | int | None = None
+    # The Midjourney query.
+    action: str | None = None
+    mode: str | None = None
+    prompt: str | None = None
+    prompt_en: str | None = None
+    description: str | None = None
+    fail_reason: str | None = None
+    grid_image_url: str | None = None
+    image_urls: list[str] | None = None
+    video_url: str | None = None
+    video_urls: list[str] | None = None
+    buttons: list[fields.WireButton] | None = None
+    created_at: int | None = None
+    finished_at: int | None = None
+    quota: float | None = None
+    # The unified query.
+    result: WireResult | None = None
+    error: WireFault | None = None
+    created: int | None = None
+    completed: int | None = None
+    estimated_time: int | None = None
+    actual_time: int | None = None
+    cost: float | None = None
+    credits_cost: float | None = None
+    data: "WireTask | None" = None
+
+
+_decode: Final = msgspec.json.Decoder(WireTask).decode
+
+# Numbers that neither shape's canonical fields have a place for, kept under their own names.
+_PROPERTIES: Final = ("quota", "estimated_time", "actual_time", "credits_cost")
+
+
+def normalize(record: Record, provider: str, *, keep_raw: bool = True) -> Task:
+    """A task from either shape, wrapped in `{code, data}` or bare."""
+    return _task(fields.parse(record, _decode, _fill), provider, fields.raw(record) if keep_raw else NO_RAW)
+
+
+def _addresses(value: object) -> list[str]:
+    return list(fields.urls(value))
+
+
+def _epoch(value: object) -> int | None:
+    return fields.whole(value) or fields.milliseconds(fields.moment(value))
+
+
+def _media(value: object) -> list[WireMedia]:
+    found = (item for item in fields.each(value))
+    return [
+        WireMedia(_addresses([item]), fields.whole(item.get("expires_at")) if isinstance(item, Mapping) else None)
+        for item in found
+    ]
+
+
+def _result(value: object) -> WireResult:
+    told = fields.mapping(value)
+    return WireResult(_media(told.get("images")), _media(told.get("videos")))
+
+
+def _fault(value: object) -> WireFault:
+    # One client has met a bare text here.
+    return WireFault(fields.text(value) or fields.text(fields.mapping(value).get("message")))
+
+
+def _data(value: object) -> WireTask | None:
+    return _fill(value) if isinstance(value, Mapping) else None
+
+
+_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "progress": fields.progress,
+    "image_urls": _addresses,
+    "video_urls": _addresses,
+    "buttons": fields.wire_buttons,
+    "created_at": _epoch,
+    "finished_at": _epoch,
+    "quota": fields.number,
+    "result": _result,
+    "error": _fault,
+    "created": _epoch,
+    "completed": _epoch,
+    "estimated_time": fields.whole,
+    "actual_time": fields.whole,
+    "cost": fields.number,
+    "credits_cost": fields.number,
+    "data": _data,
+}
+
+
+def _fill(record: Mapping[str, Any]) -> WireTask:
+    return fields.fill(WireTask, record, _READERS)
+
+
+def _task(outer: WireTask, provider: str, raw: msgspec.Raw) -> Task:
+    wire = outer.data or outer
+    task_id = wire.id or wire.task_id
+    if not task_id:
+        path = "$.id" if wire is outer else "$.data.id"
+        raise MalformedRecord("a task record names its id", path=path, provider=provider)
+    vendor_status = wire.status or ""
+    status = STATUSES.get(vendor_status) or STATUSES.get(vendor_status.upper(), Status.UNKNOWN)
+    completed = status is Status.COMPLETED
+    action = fields.word(wire.action, ACTIONS)
+    answer = _answer(wire) if completed and action == Action.DESCRIBE else None
+    result = wire.result or WireResult()
+    image_url, image_urls = fields.pictures(
+        wire.grid_image_url, _unique(wire.image_urls) or _unique(_urls(result.images))
+    )
+    speed = fields.word(wire.mode)
+    # By position, in the order of Task's fields, which a test pins: by keyword this costs three times as much.
+    return Task(
+        task_id,
+        provider,
+        status,
+        vendor_status,
+        "",
+        action,
+        fields.progress(wire.progress),
+        None if wire.prompt == answer else wire.prompt or None,
+        None if wire.prompt_en == answer else wire.prompt_en or None,
+        None,
+        None if wire.description == answer else wire.description or None,
+        wire.fail_reason or (wire.error.message if wire.error else None) or None,
+        None,
+        image_url if completed else None,
+        image_urls if completed else (),
+        None if completed else image_url,
+        _unique(wire.video_urls) or _unique(_urls(result.videos)) or _unique([wire.video_url or ""]),
+        fields.suggestions(answer),
+        fields.buttons(wire.buttons),
+        fields.moment(wire.created_at or wire.created),
+        None,
+        fields.moment(wire.finished_at or wire.completed),
+        None,
+        None,
+        None,
+        speed if speed in _SPEEDS else None,
+        None,
+        wire.cost,
+        _properties(wire, result),
+        raw,
+    )
+
+
+def _answer(wire: WireTask) -> str | None:
+    """Describe's text: in `prompt`, or `description` when that is empty; a live task had `prompt_en` instead."""
+    return wire.prompt or wire.description or wire.prompt_en or None
+
+
+def _urls(media: list[WireMedia] | None) -> list[str]:
+    return [url for item in media or () for url in ([item.url] if isinstance(item.url, str) else item.url or ())]
+
+
+def _unique(urls: list[str] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(url for url in urls or () if url))
+
+
+def _properties(wire: WireTask, result: WireResult) -> dict[str, Any]:
+    told = {name: value for name in _PROPERTIES if (value := getattr(wire, name)) is not None}
+    expiries = [item.expires_at for item in (*(result.images or ()), *(result.videos or ())) if item.expires_at]
+    return told | ({"expires_at": min(expiries)} if expiries else {})
+
+
+def render(task: Task) -> dict[str, Any]:
+    """The Midjourney query's record: the inverse of `normalize` for what it can carry. Keys without a value are left out."""
+    picture = task.image_url or task.preview_url
+    is_single = task.status is Status.COMPLETED and not task.image_urls and task.action == Action.UPSCALE
+    values: dict[str, Any] = {
+        "id": task.id,
+        "status": status_word(task),
+        "action": _ACTION_WORDS.get(task.action, task.action.upper()),
+        "mode": task.speed and task.speed.upper(),
+        "progress": None if task.progress is None else f"{task.progress}%",
+        "grid_image_url": None if is_single else picture,
+        "image_urls": [picture] if is_single and picture else list(task.image_urls),
+        "video_url": next(iter(task.video_urls), None),
+        "video_urls": list(task.video_urls),
+        "buttons": [
+            {"customId": button.custom_id, "label": button.label, "emoji": button.emoji} for button in task.buttons
+        ],
+        "prompt": task.prompt or fields.join_suggestions(task.texts),
+        "prompt_en": task.prompt_en,
+        "description": task.description,
+        "fail_reason": task.fail_reason,
+        "created_at": fields.seconds(task.submitted_at),
+        "finished_at": fields.seconds(task.finished_at),
+    }
+    return {key: value for key, value in values.items() if value or key in ("id", "status")}
+
+
+def render_unified(task: Task) -> dict[str, Any]:
+    """The unified query's reply for a task: `{code, data}`."""
+    urls, videos = (list(task.images), list(task.video_urls))
+    made = {"images": [{"url": urls}]} if urls else {}
+    made |= {"videos": [{"url": videos}]} if videos else {}
+    values: dict[str, Any] = {
+        "id": task.id,
+        "status": UNIFIED_WORDS[task.status],
+        "progress": task.progress or 0,
+        "result": made if task.status is Status.COMPLETED else None,
+        "error": {"message": task.fail_reason, "type": "task_failed", "code": "task_failed"}
+        if task.fail_reason
+        else None,
+        "created": fields.seconds(task.submitted_at),
+        "completed": fields.seconds(task.finished_at),
+        "cost": task.cost_usd,
+        **{name: value for name, value in task.properties.items() if name in _PROPERTIES},
+    }
+    return {"code": 200, "data": {key: value for key, value in values.items() if value is not None}}
+
+
+def status_word(task: Task) -> str:
+    """The task's own status word where it is one of the Midjourney query's, else that query's word for its status."""
+    own = STATUSES.get(task.vendor_status, Status.UNKNOWN)
+    return task.vendor_status if own is task.status else STATUS_WORDS[task.status]
+
+
+_MARKS: Final = ("image_urls", "grid_image_url", "fail_reason", "video_urls")
+_FOREIGN_MARKS: Final = ("imageUrl", "promptEn", "submitTime", "mj_id")
+_TASK_ID: Final = re.compile(r"task_[0-9A-HJKMNP-TV-Z]{26}|task-unified-\d+-\w+")
+
+
+def matches(record: Mapping[str, Any]) -> Match:
+    """Whether a record is APIMart's: by its own key, by the form of its ids, or by the shape that nobody else has."""
+    inner = record.get("data")
+    wire = inner if isinstance(inner, Mapping) else record
+    if "grid_image_url" in wire:
+        return Match(Certainty.CERTAIN, "the key grid_image_url")
+    if _TASK_ID.fullmatch(str(wire.get("id", ""))):
+        return Match(Certainty.CERTAIN, "an id of its form")
+    if wire is inner and "id" in wire and wire.get("status") in UNIFIED_WORDS.values():
+        return Match(Certainty.FAMILY, "a unified status in data")
+    if "id" in wire and any(key in wire for key in _MARKS) and not any(key in wire for key in _FOREIGN_MARKS):
+        return Match(Certainty.FAMILY, "snake_case keys of its Midjourney query")
+    return NO_MATCH

@@ -1,0 +1,5 @@
+"""The generic MJ-proxy dialect, and what the vendors that descend from it share."""
+
+from mjbridge_mjproxy.client import FamilyProvider, MJProxy
+
+__all__ = ["FamilyProvider", "MJProxy"]

@@ -1,0 +1,303 @@
+"""The client half of the MJ-proxy family: commands to requests, replies to tasks or errors.
+
+Sources: docs/api.md of novicezk/midjourney-proxy and litter-coder/midjourney-proxy-plus, the controllers of
+trueai-org/midjourney-proxy, relay/relay-mj.go and service/midjourney.go of QuantumNous/new-api.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Final, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from mjbridge import (
+    Backend,
+    Command,
+    ContentRejected,
+    DialectServer,
+    Flow,
+    HttpRequest,
+    HttpResponse,
+    Imagine,
+    InvalidCommand,
+    Level,
+    MalformedRecord,
+    Match,
+    Press,
+    Provider,
+    QuotaExceeded,
+    RateLimited,
+    Reroll,
+    Support,
+    Task,
+    TaskNotFound,
+    Unavailable,
+    Upscale,
+    Vary,
+    fields,
+)
+from mjbridge.commands import ByButton
+from mjbridge.fields import Record
+from mjbridge.provider import Complaint, Refusal
+from mjbridge.wire import PICTURE_LIMIT
+from mjbridge_mjproxy import records
+from mjbridge_mjproxy.records import Form
+
+# 1 submitted, 21 already there or waiting for input, 22 queued: a task exists in each case.
+ACCEPTED: Final = frozenset({1, 21, 22})
+_EXISTS_OR_MODAL: Final = 21
+_MODAL: Final = "MODAL"
+_NO_CONTENT: Final = 204
+
+REFUSALS: Final[Mapping[str, Refusal]] = {
+    # new-api says more in its `description` than in its code: service/midjourney.go, relay/relay-mj.go.
+    "quota_not_enough": Refusal(QuotaExceeded, "the balance does not pay for it"),
+    "task_no_found": Refusal(TaskNotFound, "fetch or seed of an unknown task (the vendor's spelling)"),
+    "task_not_found": Refusal(TaskNotFound, "follow-up of an unknown task"),
+    "midjourney_task_not_found": Refusal(TaskNotFound, "picture of an unknown task"),
+    "get_channel_info_failed": Refusal(Unavailable, "the parent's channel is gone"),
+    "do_request_failed": Refusal(Unavailable, "the upstream cannot be reached"),
+    # The submit codes: ReturnCode of novicezk and trueai, new-api's 5 and 30.
+    "-1": Refusal(Unavailable, "trueai's business limits: too many tasks, queue or service off"),
+    "3 at HTTP 404": Refusal(TaskNotFound, "trueai's answer for an unknown parent"),
+    "3": Refusal(Unavailable, "no usable Midjourney account"),
+    "4": Refusal(InvalidCommand, "a parameter is wrong, or the parent is not finished"),
+    "5": Refusal(Unavailable, "the upstream cannot be reached or read"),
+    "9": Refusal(Unavailable, "internal failure, or trueai's queue is full"),
+    "23": Refusal(Unavailable, "the queue is full; no task was made"),
+    "24": Refusal(ContentRejected, "the prompt may hold a banned word"),
+    "30": Refusal(RateLimited, "the group of accounts is saturated"),
+}
+
+NATIVE: Final = Support()
+BY_BUTTON: Final = Support(Level.EMULATED, "found among the task's buttons")
+
+
+class FamilyProvider(Provider):
+    """What every vendor of the family shares. A vendor states its `form`, `seed_path` and how it takes `speed` and `bot`."""
+
+    api_version = 1
+    supports: ClassVar = {
+        Imagine: NATIVE,
+        Press: NATIVE,
+        Upscale: BY_BUTTON,
+        Vary: BY_BUTTON,
+        Reroll: BY_BUTTON,
+    }
+    refusals = REFUSALS
+    form: ClassVar[Form]
+    """How this vendor writes records."""
+    seed_path: ClassVar[str | None] = "/mj/task/{id}/image-seed"
+
+    def submit(self, command: Command) -> Flow[Task]:
+        """Submit codes 1, 21 and 22 are tasks; anything else is the vendor's refusal."""
+        if isinstance(command, ByButton) and self.presses(command):
+            parent = yield from self.fetch(command.task_id)
+            command = command.press(parent)
+        reply = yield self.request(command)
+        return self.accepted(command, reply)
+
+    def presses(self, command: Command) -> bool:
+        """Whether the command is said by pressing the parent's own button."""
+        return type(command) in self.supports
+
+    def request(self, command: Command) -> HttpRequest:
+        """The one request that submits a command."""
+        write = _BODIES.get(type(command))
+        if write is None:
+            raise self.unsupported(type(command).__name__)
+        path, body = write(command)
+        if command.state is not None:
+            body["state"] = command.state
+        if isinstance(command, Imagine) and command.bot is not None:
+            self.place_bot(body, command.bot)
+        path = self.place_speed(path, body, command)
+        return HttpRequest("POST", path, json={**body, **command.extra}, submits=True)
+
+    def place_bot(self, body: dict[str, Any], bot: str) -> None:
+        """Write which bot draws."""
+        body["botType"] = records.BOT_WORDS[bot]
+
+    def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:  # noqa: ARG002 overridden with use of all
+        """Write the speed into the body, or into the path that is returned."""
+        if command.speed is not None:
+            raise self.unsupported("speed")
+        return path
+
+    def accepted(self, command: Command, reply: HttpResponse) -> Task:
+        """The task that a submit envelope `{code, description, result, properties}` promises."""
+        envelope = fields.mapping(reply.json())
+        code, task_id = fields.whole(envelope.get("code")), fields.text(envelope.get("result"))
+        if task_id is None or code not in ACCEPTED:
+            raise reply.malformed("the submit answer names no task")
+        properties = fields.mapping(envelope.get("properties"))
+        # 21 with a status tells of a task that was there already; without one, the new task waits for input.
+        there = properties.pop("status", None)
+        told = self.normalize(
+            {
+                "id": task_id,
+                "status": _MODAL if code == _EXISTS_OR_MODAL and there is None else there,
+                "description": envelope.get("description"),
+                "imageUrl": properties.pop("imageUrl", None),
+                "properties": properties,
+            }
+        )
+        return msgspec.structs.replace(told, **command.promised(), raw=fields.raw(reply.body))
+
+    def fetch(self, task_id: str) -> Flow[Task]:
+        """`GET /mj/task/{id}/fetch`: the bare task."""
+        reply = yield HttpRequest("GET", _path("/mj/task/{id}/fetch", task_id))
+        if reply.status == _NO_CONTENT:
+            # trueai's answer for an id it does not know.
+            raise TaskNotFound(f"the vendor has no task {task_id}", http_status=reply.status)
+        return self.normalize(reply.body)
+
+    def fetch_many(self, task_ids: Sequence[str]) -> Flow[list[Task]]:
+        """`POST /mj/task/list-by-condition`: a bare array, in the vendor's order, without the ids it does not know."""
+        reply = yield HttpRequest("POST", "/mj/task/list-by-condition", json={"ids": list(task_ids)})
+        return [self.normalize(record) for record in reply.records()]
+
+    def seed(self, task_id: str) -> Flow[str]:
+        """`GET /mj/task/{id}/image-seed`: the seed is the `result` of an envelope."""
+        if self.seed_path is None:
+            raise self.unsupported("seed")
+        reply = yield HttpRequest("GET", _path(self.seed_path, task_id))
+        seed = fields.text(fields.mapping(reply.json()).get("result"))
+        if seed is None:
+            raise reply.malformed("the reply names no seed")
+        return seed
+
+    def image(self, task_id: str) -> Flow[bytes]:
+        """`GET /mj/image/{id}`: the picture itself."""
+        reply = yield HttpRequest("GET", _path("/mj/image/{id}", task_id), limit=PICTURE_LIMIT)
+        return reply.body
+
+    def complaint(self, response: HttpResponse) -> Complaint | None:
+        """A refusing submit envelope, new-api's flat `{description, type, code}`, or an `{error}` of its gateway."""
+        document = _object(response)
+        error = document.get("error")
+        if isinstance(error, str):
+            return Complaint(error, error)
+        if isinstance(error, Mapping):
+            return Complaint(
+                _message(error, "message"), fields.text(error.get("code")) or fields.text(error.get("type")) or ""
+            )
+        code = fields.text(document.get("code"))
+        if code is None or "id" in document or fields.whole(code) in ACCEPTED:
+            return None
+        message = _message(document, "description", "message")
+        slug = message.partition(":")[0].strip()
+        return Complaint(message, code, (slug, f"{code} at HTTP {response.status}"))
+
+    def normalize(self, record: Record) -> Task:
+        """Any wire record of the family."""
+        return records.normalize(record, self.name)
+
+    def normalizer(self, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+        """`normalize`, bound once."""
+        return partial(records.normalize, provider=self.name, keep_raw=keep_raw)
+
+    def render(self, task: Task) -> dict[str, Any]:
+        """A record with the keys this vendor writes."""
+        return records.render(task, self.form)
+
+    def server(self, backend: Backend, public_url: str) -> DialectServer:
+        """The family's API."""
+        from mjbridge_mjproxy.server import FamilyServer  # noqa: PLC0415 only an emulator or a gateway needs the server half
+
+        return FamilyServer(self, backend, public_url)
+
+
+def _path(template: str, task_id: str) -> str:
+    return template.format(id=quote(task_id, safe=""))
+
+
+def _object(response: HttpResponse) -> dict[str, Any]:
+    try:
+        return fields.decode(response.body)
+    except MalformedRecord:
+        return {}
+
+
+def _message(document: Mapping[str, Any], *keys: str) -> str:
+    return next(filter(None, (fields.text(document.get(key)) for key in keys)), "the vendor gives no reason")
+
+
+Body = dict[str, Any]
+
+
+def _imagine(command: Imagine) -> tuple[str, Body]:
+    return "/mj/submit/imagine", {"prompt": command.prompt}
+
+
+def _press(command: Press) -> tuple[str, Body]:
+    return "/mj/submit/action", {"taskId": command.task_id, "customId": command.custom_id}
+
+
+def _change(command: Upscale | Vary | Reroll) -> tuple[str, Body]:
+    # novicezk and the relays want a non-zero index only where there is one to name.
+    index = {} if isinstance(command, Reroll) else {"index": command.index}
+    return "/mj/submit/change", {"taskId": command.task_id, "action": command.action.upper(), **index}
+
+
+_BODIES: Final[Mapping[type[Command], Callable[[Any], tuple[str, Body]]]] = {
+    Imagine: _imagine,
+    Press: _press,
+    Upscale: _change,
+    Vary: _change,
+    Reroll: _change,
+}
+
+
+class MJProxyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What differs between installations.
+
+    `auth`: the header that carries the key. `speed`: where the speed goes; `none` refuses it. `follow_ups`: `buttons`
+    presses the parent's own buttons (midjourney-proxy-plus, trueai, new-api), `change` names the action and the index
+    (novicezk, whose tasks have no buttons).
+    """
+
+    auth: Literal["bearer", "mj-api-secret"] = "bearer"
+    speed: Literal["path", "account_filter", "none"] = "path"
+    follow_ups: Literal["buttons", "change"] = "buttons"
+
+
+class MJProxy(FamilyProvider):
+    """The generic dialect: an installation of one's own, or a relay that speaks it."""
+
+    name = "mjproxy"
+    base_url = None
+    needs_key = False
+    Options = MJProxyOptions
+    form = Form(
+        frozenset(
+            ["id", "action", "customId", "botType", "mode", "parentId", "prompt", "promptEn", "description", "state", "submitTime", "startTime", "finishTime", "imageUrl", "imageUrls", "videoUrl", "videoUrls", "status", "progress", "failReason", "seed", "buttons", "properties"]
+        ),
+        {"buttons": [], "properties": {}},
+    )
+
+    def authorize(self, request: HttpRequest, key: str) -> HttpRequest:
+        """`mj-api-secret` is novicezk's and one-hub's only header; the others read both."""
+        if self.options.auth == "mj-api-secret":
+            return request.with_header("mj-api-secret", key)
+        return super().authorize(request, key)
+
+    def presses(self, command: Command) -> bool:
+        """Only where tasks have buttons."""
+        return self.options.follow_ups == "buttons" and super().presses(command)
+
+    def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
+        """`/mj-fast/mj/...` of trueai and one-hub, or `accountFilter.modes` of midjourney-proxy-plus and trueai."""
+        if command.speed is None:
+            return path
+        if self.options.speed == "path":
+            return f"/mj-{command.speed}{path}"
+        if self.options.speed == "none":
+            raise self.unsupported("speed", "this account's option speed is none")
+        body["accountFilter"] = {"modes": [command.speed.upper()]}
+        return path
+
+    def matches(self, record: Mapping[str, Any]) -> Match:
+        """What only the family fits is read by its generic reader."""
+        return records.matches(record)

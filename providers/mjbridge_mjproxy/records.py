@@ -1,0 +1,263 @@
+"""Task records of the MJ-proxy family: one reader for all its dialects, which differ by data.
+
+The task object of novicezk/midjourney-proxy (docs/api.md) and what its descendants added: midjourney-proxy-plus,
+trueai-org/midjourney-proxy (Models/TaskInfo), QuantumNous/new-api (dto/midjourney.go), MartialBE/one-hub.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from mjbridge import Action, Bot, Button, Certainty, MalformedRecord, Match, Status, Task, fields
+from mjbridge.fields import Record
+from mjbridge.task import NO_RAW
+
+# `status` of trueai's TaskStatus, which is novicezk's plus MODAL and CANCEL; "" is a new-api row before its first poll.
+STATUSES: Final[Mapping[str, Status]] = {
+    "": Status.PENDING,
+    "NOT_START": Status.PENDING,
+    "SUBMITTED": Status.PENDING,
+    "IN_PROGRESS": Status.PROCESSING,
+    "MODAL": Status.NEEDS_INPUT,
+    "SUCCESS": Status.COMPLETED,
+    "FAILURE": Status.FAILED,
+    "CANCEL": Status.CANCELLED,
+}
+STATUS_WORDS: Final[Mapping[Status, str]] = {
+    Status.PENDING: "SUBMITTED",
+    Status.PROCESSING: "IN_PROGRESS",
+    Status.NEEDS_INPUT: "MODAL",
+    Status.COMPLETED: "SUCCESS",
+    Status.FAILED: "FAILURE",
+    Status.CANCELLED: "CANCEL",
+    Status.UNKNOWN: "UNKNOWN",
+}
+
+# Words whose lower case is not the canonical action: new-api's plural, novicezk's documented misspelling and v1 name.
+ACTIONS: Final = {"edits": Action.EDIT.value, "bleand": Action.BLEND.value, "reset": Action.REROLL.value}
+
+BOTS: Final = {"mid_journey": Bot.MIDJOURNEY.value, "niji_journey": Bot.NIJI.value, "mj": Bot.MIDJOURNEY.value}
+BOT_WORDS: Final[Mapping[str, str]] = {Bot.MIDJOURNEY: "MID_JOURNEY", Bot.NIJI: "NIJI_JOURNEY"}
+
+# Discord writes "relaxed"; the queue is the same.
+SPEEDS: Final = {"relaxed": "relax"}
+
+_ACTION_WORDS: Final[Mapping[str, str]] = {Action.EDIT: "EDITS"}
+
+# Their picture is the one the caller gave, and their answer is text.
+_TEXT_ACTIONS: Final = frozenset({Action.DESCRIBE, Action.SHORTEN})
+
+# A record that holds one of these beside its id is of the family.
+MARKS: Final = ("imageUrl", "promptEn", "submitTime", "failReason", "finishTime")
+
+_FINAL_PROMPT: Final = "finalPrompt"
+
+
+class WireUrl(msgspec.Struct):
+    """An address in an object of its own, as trueai writes it; the thumbnail beside it is no result."""
+
+    url: str | None = None
+
+
+class WireTask(msgspec.Struct, rename="camel"):
+    """A record in which every value has the type it should have."""
+
+    id: str | None = None
+    status: str | None = None
+    action: str | None = None
+    progress: str | None = None
+    prompt: str | None = None
+    prompt_en: str | None = None
+    description: str | None = None
+    fail_reason: str | None = None
+    state: str | None = None
+    image_url: str | None = None
+    image_urls: list[str | WireUrl] | None = None
+    storage_urls: list[str | WireUrl] | None = msgspec.field(default=None, name="image_urls")
+    video_url: str | None = None
+    video_urls: list[str | WireUrl] | None = None
+    buttons: list[fields.WireButton] | None = None
+    submit_time: int | None = None
+    start_time: int | None = None
+    finish_time: int | None = None
+    parent_id: str | None = None
+    custom_id: str | None = None
+    bot_type: str | None = None
+    mode: str | None = None
+    seed: str | None = None
+    properties: dict[str, Any] | None = None
+
+
+_decode: Final = msgspec.json.Decoder(WireTask).decode
+
+
+def normalize(record: Record, provider: str, *, keep_raw: bool = True) -> Task:
+    """A task from any wire record of the family."""
+    return _task(fields.parse(record, _decode, _fill), provider, fields.raw(record) if keep_raw else NO_RAW)
+
+
+def _percent(value: object) -> str | None:
+    percent = fields.progress(value)
+    return None if percent is None else f"{percent}%"
+
+
+def _epoch(value: object) -> int | None:
+    return fields.whole(value) or fields.milliseconds(fields.moment(value))
+
+
+def _addresses(value: object) -> list[str | WireUrl]:
+    return list(fields.urls(value))
+
+
+_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "progress": _percent,
+    "image_urls": _addresses,
+    "storage_urls": _addresses,
+    "video_urls": _addresses,
+    "buttons": fields.wire_buttons,
+    "submit_time": _epoch,
+    "start_time": _epoch,
+    "finish_time": _epoch,
+    "properties": fields.mapping,
+}
+
+
+def _fill(record: Mapping[str, Any]) -> WireTask:
+    return fields.fill(WireTask, record, _READERS)
+
+
+def _task(wire: WireTask, provider: str, raw: msgspec.Raw) -> Task:
+    if not wire.id:
+        raise MalformedRecord("a task record names its id", path="$.id", provider=provider)
+    vendor_status = wire.status or ""
+    status = STATUSES.get(vendor_status) or STATUSES.get(vendor_status.upper(), Status.UNKNOWN)
+    completed = status is Status.COMPLETED
+    action = fields.word(wire.action, ACTIONS)
+    properties = wire.properties or {}
+    final_prompt = fields.text(properties.pop(_FINAL_PROMPT, None))
+    answer = _answer(wire, action, final_prompt) if completed else None
+    videos = _urls(wire.video_urls) or _urls([wire.video_url or ""])
+    image_url, image_urls = _pictures(wire, action, videos)
+    # By position, in the order of Task's fields, which a test pins: by keyword this costs three times as much.
+    return Task(
+        wire.id,
+        provider,
+        status,
+        vendor_status,
+        "",
+        action,
+        fields.progress(wire.progress),
+        None if wire.prompt == answer else wire.prompt or None,
+        None if wire.prompt_en == answer else wire.prompt_en or None,
+        final_prompt,
+        wire.description or None,
+        wire.fail_reason or None,
+        wire.state or None,
+        image_url if completed else None,
+        image_urls if completed else (),
+        None if completed else image_url,
+        videos,
+        fields.suggestions(answer),
+        fields.buttons(wire.buttons),
+        fields.moment(wire.submit_time),
+        fields.moment(wire.start_time),
+        fields.moment(wire.finish_time),
+        wire.parent_id or None,
+        wire.custom_id or fields.text(properties.get("custom_id")),
+        fields.word(wire.bot_type or properties.get("botType"), BOTS) or None,
+        fields.word(wire.mode, SPEEDS) or None,
+        wire.seed or None,
+        None,
+        properties,
+        raw,
+    )
+
+
+def _answer(wire: WireTask, action: str, final_prompt: str | None) -> str | None:
+    """What describe or shorten answered: each implementation of describe puts it elsewhere, shorten's is in one place."""
+    if action == Action.SHORTEN:
+        return final_prompt
+    return (final_prompt or wire.prompt_en or wire.prompt or None) if action == Action.DESCRIBE else None
+
+
+def _pictures(wire: WireTask, action: str, videos: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The picture and the singles. The picture of describe is the caller's own; trueai repeats a video's link as picture."""
+    if action in _TEXT_ACTIONS:
+        return None, ()
+    singles = _urls(wire.image_urls) or _urls(wire.storage_urls)
+    return fields.pictures(
+        None if wire.image_url in videos else wire.image_url, tuple(url for url in singles if url not in videos)
+    )
+
+
+def _urls(entries: Sequence[str | WireUrl] | None) -> tuple[str, ...]:
+    found = (entry if isinstance(entry, str) else entry.url for entry in entries or ())
+    return tuple(dict.fromkeys(url for url in found if url))
+
+
+class Form(msgspec.Struct, frozen=True):
+    """How one dialect of the family writes a record.
+
+    `keys`: those it has. `empty`: what stands in one that has no value (else null). `proxied`: whether `imageUrl` is
+    the vendor's own `/mj/image/{id}` instead of where the picture is stored.
+    """
+
+    keys: frozenset[str]
+    empty: Mapping[str, Any] = {}
+    proxied: bool = False
+
+
+def render(task: Task, form: Form) -> dict[str, Any]:
+    """A record of the family: the inverse of `normalize` for the keys of its form."""
+    properties = {**task.properties, **({_FINAL_PROMPT: task.final_prompt} if task.final_prompt else {})}
+    values: dict[str, Any] = {
+        "id": task.id,
+        "action": _ACTION_WORDS.get(task.action, task.action.upper()),
+        "customId": task.custom_id,
+        "botType": BOT_WORDS.get(task.bot or "", task.bot),
+        "mode": task.speed and task.speed.upper(),
+        "parentId": task.parent_id,
+        "prompt": task.prompt,
+        "promptEn": task.prompt_en or (None if task.final_prompt else fields.join_suggestions(task.texts)),
+        "description": task.description,
+        "state": task.state,
+        "submitTime": fields.milliseconds(task.submitted_at),
+        "startTime": fields.milliseconds(task.started_at),
+        "finishTime": fields.milliseconds(task.finished_at),
+        "imageUrl": task.image_url or task.preview_url,
+        "imageUrls": [{"url": url} for url in task.image_urls],
+        "image_urls": list(task.image_urls),
+        "videoUrl": next(iter(task.video_urls), None),
+        "videoUrls": [{"url": url} for url in task.video_urls],
+        "status": status_word(task),
+        "progress": None if task.progress is None else f"{task.progress}%",
+        "failReason": task.fail_reason,
+        "seed": task.seed,
+        "buttons": [render_button(button) for button in task.buttons],
+        "properties": properties,
+    }
+    return {key: value or form.empty.get(key) for key, value in values.items() if key in form.keys}
+
+
+def render_button(button: Button) -> dict[str, Any]:
+    """A button as the family writes it."""
+    return {
+        "customId": button.custom_id,
+        "emoji": button.emoji,
+        "label": button.label,
+        "type": button.type,
+        "style": button.style,
+    }
+
+
+def status_word(task: Task) -> str:
+    """The task's own status word where it is one of the family's, else the family's word for its status."""
+    own = STATUSES.get(task.vendor_status.upper(), Status.UNKNOWN)
+    return task.vendor_status if own is task.status else STATUS_WORDS[task.status]
+
+
+def matches(record: Mapping[str, Any]) -> Match:
+    """Whether a record is of the family, by keys that only the family writes."""
+    mark = next((key for key in MARKS if key in record), None)
+    return Match(Certainty.FAMILY, f"an id and {mark}") if mark and "id" in record else Match()
