@@ -1,6 +1,6 @@
 """One live account: a provider, a transport and a key. Every call to a vendor goes through here."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -72,7 +72,7 @@ class Account:
         return msgspec.structs.replace(task, account=self.name)
 
     @contextmanager
-    def _telling(self, operation: str) -> Iterator[None]:
+    def _telling(self, operation: str) -> Generator[None, None, None]:
         """Errors inside tell where they happened, and nothing that a vendor echoed shows the key."""
         try:
             yield

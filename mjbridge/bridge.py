@@ -142,7 +142,7 @@ class Bridge:
     # Reads.
 
     def fetch(self, task: Task | str) -> Task:
-        """A task as it stands, by its ref or an earlier state; what the vendor no longer says is kept from that state."""
+        """A task as it stands, by its ref or an earlier state, from which is kept what the vendor no longer says."""
         account, task_id = self._owner(task)
         found = account.fetch(task_id)
         return records.carry(task, found) if isinstance(task, Task) and not task.done else found

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge import settings
+from mjbridge import fields, settings
 from mjbridge.errors import ConfigError
 
 CONFIG_VARIABLE: Final = "MJBRIDGE_CONFIG"
@@ -80,7 +80,9 @@ def load(source: Mapping[str, Any] | str | Path | Config | None = None) -> Confi
         return _read(source, "configuration")
     path = Path(source) if source is not None else find()
     if path is None:
-        raise ConfigError(f"no configuration found; looked at {', '.join(map(str, _usual_places()))}")
+        raise ConfigError(
+            f"no configuration found; looked at {', '.join(map(str, _usual_places()))}; write one of them"
+        )
     return _read(_toml(path), str(path))
 
 
@@ -128,13 +130,13 @@ def _read(written: Mapping[str, Any], place: str) -> Config:
 
 
 def _table(value: object, place: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+    if not fields.is_object(value):
         raise ConfigError(f"{place} is not a table")
     return value
 
 
 def _route(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {"accounts": value}
+    return value if fields.is_object(value) else {"accounts": value}
 
 
 def _check(config: Config, place: str) -> None:

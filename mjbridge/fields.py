@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar, cast
 
 import msgspec
 
@@ -91,30 +91,36 @@ def seconds(value: datetime | None) -> int | None:
     return None if value is None else int(value.timestamp())
 
 
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a value is what JSON calls an object."""
+    return isinstance(value, Mapping)
+
+
 def mapping(value: object) -> dict[str, Any]:
-    """An object with text keys, copied; anything else is `{}`."""
-    return {str(key): each for key, each in value.items()} if isinstance(value, Mapping) else {}
+    """An object, copied; anything else is `{}`."""
+    return {str(key): item for key, item in value.items()} if is_object(value) else {}
 
 
 def each(value: object) -> Iterable[Any]:
     """The items of a list, nested lists flattened one level; an item alone is a list of one; None is none."""
     if value is None:
         return
-    for item in value if isinstance(value, list | tuple) else (value,):
-        if isinstance(item, list | tuple):
-            yield from item
-        else:
-            yield item
+    for item in _items(value):
+        yield from _items(item)
+
+
+def _items(value: object) -> Iterable[Any]:
+    return cast("Iterable[Any]", value) if isinstance(value, list | tuple) else (value,)
 
 
 def urls(value: object, *, key: str = "url") -> tuple[str, ...]:
     """Addresses from a list of texts or of objects that hold theirs under `key` (itself a text or a list)."""
-    found = (item for entry in each(value) for item in each(entry.get(key) if isinstance(entry, Mapping) else entry))
+    found = (item for entry in each(value) for item in each(entry.get(key) if is_object(entry) else entry))
     return tuple(dict.fromkeys(item for item in found if isinstance(item, str) and item))
 
 
 def pictures(shown: str | None, singles: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The picture and the singles of a task: the picture is never repeated among the singles, a single alone is the picture."""
+    """The picture of a task, never repeated among its singles; a single alone is the picture."""
     if not shown and len(singles) == 1:
         return singles[0], ()
     return shown or None, tuple(url for url in singles if url != shown)
@@ -132,7 +138,7 @@ class WireButton(msgspec.Struct, rename="camel"):
 
 def wire_buttons(value: object) -> list[WireButton]:
     """Buttons from a list, or from rows, of whatever holds a `customId`."""
-    found = (item for item in each(value) if isinstance(item, Mapping))
+    found = (item for item in each(value) if is_object(item))
     return [
         WireButton(
             text(item.get("customId")),
@@ -193,12 +199,10 @@ def fill(kind: type[Wire], record: Mapping[str, Any], readers: Mapping[str, Call
 
 def decode(record: Record) -> dict[str, Any]:
     """A record as a mapping; `MalformedRecord` if it is not one JSON object."""
-    if isinstance(record, Mapping):
-        return mapping(record)
-    document = decode_json(record)
-    if not isinstance(document, dict):
+    document = decode_json(record) if isinstance(record, bytes | str) else record
+    if not is_object(document):
         raise MalformedRecord(f"a record is a JSON object, and this is {_kind(document)}")
-    return document
+    return mapping(document)
 
 
 def decode_json(record: bytes | str) -> Any:
@@ -225,8 +229,5 @@ def raw(record: Record) -> msgspec.Raw:
         raise MalformedRecord(f"the record holds what JSON cannot: {error}") from None
 
 
-_KINDS: Final = {list: "a list", str: "text", int: "a number", float: "a number", bool: "a truth value"}
-
-
 def _kind(document: object) -> str:
-    return _KINDS.get(type(document), "null")
+    return "null" if document is None else type(document).__name__

@@ -38,7 +38,10 @@ def providers() -> dict[str, ProviderInfo]:
 
 @cache
 def load(name: str) -> type[Provider]:
-    """The class of one provider, imported once a process like any module. `PluginError` names the fault, the distributions and the way out."""
+    """The class of one provider, imported once a process like any module.
+
+    `PluginError` names the fault, the distributions and the way out.
+    """
     found = [point for point in _entry_points() if point.name == name]
     if not found:
         raise PluginError(settings.unknown_word("provider", name, names()))

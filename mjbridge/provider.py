@@ -68,7 +68,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """A vendor's own error object: its text, its code verbatim, and what to look up in `refusals`, the most telling first."""
+    """A vendor's own error object: its text, its code verbatim, and keys of `refusals` that come before the code."""
 
     message: str
     code: str = ""
@@ -90,7 +90,7 @@ _STATUS_CATEGORIES: Final[Mapping[int, type[MJBridgeError]]] = {
     429: RateLimited,
 }
 _SERVER_ERROR: Final = 500
-# These refuse by themselves, with any body. Behind any other status without the vendor's own words stands who knows who.
+# These refuse by themselves, with any body. Any other may come from a proxy that knows nothing of the request's fate.
 _REFUSING_STATUSES: Final = frozenset({401, 402, 403, 429, 503})
 
 
@@ -162,7 +162,7 @@ class Provider:
             accepted="no" if complaint or response.status in _REFUSING_STATUSES else "maybe",
         )
 
-    def complaint(self, response: HttpResponse) -> Complaint | None:  # noqa: ARG002 a dialect without an error object has none
+    def complaint(self, response: HttpResponse) -> Complaint | None:
         """The vendor's own error object in a reply, None where there is none."""
         return None
 
@@ -182,14 +182,14 @@ class Provider:
         """The inverse of `normalize`, for what the dialect can carry."""
         raise self.unsupported("render")
 
-    def matches(self, record: Mapping[str, Any]) -> Match:  # noqa: ARG002 a provider that knows no mark of its own matches nothing
+    def matches(self, record: Mapping[str, Any]) -> Match:
         """Whether a decoded record is of this dialect."""
         return NO_MATCH
 
     # The server half: request -> command, task -> reply.
 
     def server(self, backend: "Backend", public_url: str) -> "DialectServer":
-        """This vendor's API in front of `backend`; `public_url` begins the addresses it hands out."""
+        """The vendor's API in front of `backend`; `public_url` begins the addresses it hands out."""
         raise self.unsupported("server")
 
     def new_task_id(self, milliseconds: int, serial: int) -> str:
@@ -279,7 +279,7 @@ class DialectServer:
 
     def body(self, request: HttpRequest) -> dict[str, Any]:
         """The request's JSON object; `InvalidCommand` for anything else."""
-        if not isinstance(request.json, Mapping):
+        if not fields.is_object(request.json):
             raise InvalidCommand("the body is not a JSON object")
         return fields.mapping(request.json)
 

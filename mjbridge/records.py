@@ -86,7 +86,7 @@ def carry(old: Task, new: Task) -> Task:
 
 
 def read(document: bytes | str, provider: str | None = None) -> Iterator[Task | Reject]:
-    """The tasks of a JSON document, in order: one record, a list, or a page around a list. What is no task is a `Reject`."""
+    """The tasks of a JSON document, in order: a record, a list, or a page around a list. No task: a `Reject`."""
     to_task = normalizer(provider)
     for number, record in enumerate(_unwrap(fields.encoded(document)), start=1):
         try:

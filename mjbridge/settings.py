@@ -15,7 +15,7 @@ _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<key>.*)`")
 
 
 def read(kind: type[Settings], written: Mapping[str, Any], place: str) -> Settings:
-    """`written` as a `kind` (which forbids unknown fields). `ConfigError` says what is wrong, beginning with `place`."""
+    """`written` as a `kind`, which forbids unknown fields; `ConfigError` begins with `place` and says what is wrong."""
     try:
         return msgspec.convert(written, kind)
     except msgspec.ValidationError as error:

@@ -110,12 +110,12 @@ class Button(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def kind(self) -> str:
-        """What the button does, read from `custom_id`: `"upsample"`, `"pan_left"`, `"outpaint"`; `""` if it cannot tell."""
+        """What the button does, as `custom_id` says: `"upsample"`, `"pan_left"`, `"outpaint"`; `""` if it does not."""
         return next(iter(self._words), "").lower()
 
     @property
     def index(self) -> int | None:
-        """Which picture it is for, read from `custom_id`: 1-4 in a grid, 0 for the grid itself, None where it names none."""
+        """The picture it is for, as `custom_id` says: 1-4 in a grid, 0 for the whole grid, None where it names none."""
         words, place = self._words, _INDEX_PLACE.get(self.kind, 1)
         word = words[place] if len(words) > place else ""
         return int(word) if word.isascii() and word.isdecimal() and len(word) <= _LONGEST_INDEX else None

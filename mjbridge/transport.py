@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 import requests
@@ -17,7 +17,7 @@ _CHUNK: Final = 2**16
 _MOST_REDIRECTS: Final = 5
 _USER_AGENT: Final = "mjbridge"
 
-# What comes before the first byte of the request has left: requests' own errors, and urllib3's reasons behind the others.
+# Raised before the first byte of a request has left: requests' own errors, and urllib3's reasons behind others.
 _NEVER_SENT: Final = (
     requests.ConnectTimeout,
     requests.exceptions.InvalidURL,
@@ -63,7 +63,7 @@ class RequestsTransport:
         return self._exchange(request.method, self._base_url + request.path, request.limit, headers, body)
 
     def picture(self, url: str) -> bytes:
-        """A public file of at most `PICTURE_LIMIT` bytes, over at most five redirects. No key and no account header is sent."""
+        """A public file, bounded in size and redirects. No key and no header of the account is sent."""
         for _ in range(_MOST_REDIRECTS):
             _check_address(url)
             response = self._exchange("GET", url, PICTURE_LIMIT, {"Accept": "image/*"}, None)
@@ -72,7 +72,7 @@ class RequestsTransport:
                 return response.body
             if not location:
                 raise Unavailable(f"no picture at {_host(url)}", http_status=response.status, body=response.text)
-            url = requests.compat.urljoin(url, location)
+            url = urljoin(url, location)
         raise Unavailable(f"more than {_MOST_REDIRECTS} redirects on the way to a picture")
 
     def close(self) -> None:

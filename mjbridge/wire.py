@@ -80,7 +80,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds the vendor asks to wait, from `Retry-After` in either of its forms (the date against the reply's own `Date`)."""
+        """Seconds to wait, from `Retry-After` in either of its forms; a date counts from the reply's own `Date`."""
         value = self.headers.get("retry-after", "").strip()
         if value.isascii() and value.isdecimal():
             return float(value)

@@ -1,4 +1,4 @@
-"""Pictures drawn from a text's hash: the same text is the same picture, on every machine. Needs Pillow (extra `emulator`)."""
+"""Pictures drawn from a text's hash: the same text is the same picture. Needs Pillow (extra `emulator`)."""
 
 import hashlib
 import io

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -147,7 +147,7 @@ class Simulator:
     def _new(
         self, command: Command, *, picture: str, parent: Job | None = None, tile: int = 0, duration: float | None = None
     ) -> Job:
-        inherited = {"prompt": parent.prompt, "bot": parent.bot} if parent else {}
+        inherited: dict[str, Any] = {"prompt": parent.prompt, "bot": parent.bot} if parent else {}
         return Job(
             id="",
             created=self._clock(),

@@ -61,7 +61,7 @@ class Emulator:
 
 
 class EmulatorTransport:
-    """Reaches an emulator without a socket. A reply that comes after `read_timeout` seconds is lost, as on a network."""
+    """Reaches an emulator without a socket. A reply slower than `read_timeout` seconds is lost, as on a network."""
 
     def __init__(
         self, emulator: Emulator, *, read_timeout: float = 60.0, sleep: Callable[[float], None] = time.sleep

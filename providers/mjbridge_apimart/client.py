@@ -1,7 +1,7 @@
 """The client half: commands to requests, replies to tasks or errors.
 
-Source: https://docs.apimart.ai/en/api-reference/images/midjourney/ (imagine, upscale, variation, reroll, query, workflow,
-best-practices). Submits answer at once; every result is polled.
+Source: https://docs.apimart.ai/en/api-reference/images/midjourney/ (imagine, upscale, variation, reroll, query,
+workflow, best-practices). Submits answer at once; every result is polled.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -141,7 +141,7 @@ class APIMart(Provider):
         """`{error: {code, message, type}}` in its variants, or a refusing `{code, description}`."""
         document = _object(response)
         error = document.get("error")
-        if isinstance(error, Mapping) and "status" not in document:
+        if fields.is_object(error) and "status" not in document:
             return _complaint(error, response)
         code = fields.text(document.get("code"))
         if code is None or fields.whole(code) in _ACCEPTED:

@@ -133,7 +133,7 @@ def _epoch(value: object) -> int | None:
 def _media(value: object) -> list[WireMedia]:
     found = (item for item in fields.each(value))
     return [
-        WireMedia(_addresses([item]), fields.whole(item.get("expires_at")) if isinstance(item, Mapping) else None)
+        WireMedia(_addresses([item]), fields.whole(item.get("expires_at")) if fields.is_object(item) else None)
         for item in found
     ]
 
@@ -149,7 +149,7 @@ def _fault(value: object) -> WireFault:
 
 
 def _data(value: object) -> WireTask | None:
-    return _fill(value) if isinstance(value, Mapping) else None
+    return _fill(value) if fields.is_object(value) else None
 
 
 _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
@@ -247,7 +247,7 @@ def _properties(wire: WireTask, result: WireResult) -> dict[str, Any]:
 
 
 def render(task: Task) -> dict[str, Any]:
-    """The Midjourney query's record: the inverse of `normalize` for what it can carry. Keys without a value are left out."""
+    """The Midjourney query's record: the inverse of `normalize`. Keys without a value are left out."""
     picture = task.image_url or task.preview_url
     is_single = task.status is Status.COMPLETED and not task.image_urls and task.action == Action.UPSCALE
     values: dict[str, Any] = {
@@ -308,7 +308,7 @@ _TASK_ID: Final = re.compile(r"task_[0-9A-HJKMNP-TV-Z]{26}|task-unified-\d+-\w+"
 def matches(record: Mapping[str, Any]) -> Match:
     """Whether a record is APIMart's: by its own key, by the form of its ids, or by the shape that nobody else has."""
     inner = record.get("data")
-    wire = inner if isinstance(inner, Mapping) else record
+    wire = inner if fields.is_object(inner) else record
     if "grid_image_url" in wire:
         return Match(Certainty.CERTAIN, "the key grid_image_url")
     if _TASK_ID.fullmatch(str(wire.get("id", ""))):

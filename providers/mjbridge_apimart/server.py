@@ -52,11 +52,11 @@ class APIMartServer(DialectServer):
             raise InvalidCommand("custom_id is required")
         return self._submit(command(task_id, fields.whole(body.get("index")) or 0, _speed(body)))
 
-    def query(self, request: HttpRequest, task_id: str) -> HttpResponse:  # noqa: ARG002 every answer takes the request
+    def query(self, request: HttpRequest, task_id: str) -> HttpResponse:
         """`GET /v1/midjourney/{task_id}`: the bare task."""
         return reply(self.provider.render(self.backend.fetch(task_id)))
 
-    def unified_query(self, request: HttpRequest, task_id: str) -> HttpResponse:  # noqa: ARG002 every answer takes the request
+    def unified_query(self, request: HttpRequest, task_id: str) -> HttpResponse:
         """`GET /v1/tasks/{task_id}`: `{code, data}`."""
         return reply(records.render_unified(self.backend.fetch(task_id)))
 

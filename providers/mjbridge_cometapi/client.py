@@ -18,7 +18,7 @@ _HOST: Final = "https://api.cometapi.com"
 
 
 class CometAPIOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`speed`: where it goes. The reference has `accountFilter` on imagine alone; the model pages show a path prefix."""
+    """`speed`: where it goes. The reference has `accountFilter`, on imagine alone; the model pages a path prefix."""
 
     speed: Literal["account_filter", "path"] = "account_filter"
 
@@ -37,7 +37,27 @@ class CometAPI(FamilyProvider):
     seed_path = None
     form = Form(
         frozenset(
-            ["id", "action", "customId", "botType", "prompt", "promptEn", "description", "state", "submitTime", "startTime", "finishTime", "imageUrl", "image_urls", "videoUrl", "status", "progress", "failReason", "buttons", "properties"]
+            [
+                "id",
+                "action",
+                "customId",
+                "botType",
+                "prompt",
+                "promptEn",
+                "description",
+                "state",
+                "submitTime",
+                "startTime",
+                "finishTime",
+                "imageUrl",
+                "image_urls",
+                "videoUrl",
+                "status",
+                "progress",
+                "failReason",
+                "buttons",
+                "properties",
+            ]
         ),
         {
             **dict.fromkeys(("action", "customId", "botType", "prompt", "promptEn", "description", "state"), ""),

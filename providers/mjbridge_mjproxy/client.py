@@ -75,7 +75,7 @@ BY_BUTTON: Final = Support(Level.EMULATED, "found among the task's buttons")
 
 
 class FamilyProvider(Provider):
-    """What every vendor of the family shares. A vendor states its `form`, `seed_path` and how it takes `speed` and `bot`."""
+    """What the vendors of the family share; each states its `form`, `seed_path` and how it takes `speed` and `bot`."""
 
     api_version = 1
     supports: ClassVar = {
@@ -119,7 +119,7 @@ class FamilyProvider(Provider):
         """Write which bot draws."""
         body["botType"] = records.BOT_WORDS[bot]
 
-    def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:  # noqa: ARG002 overridden with use of all
+    def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
         """Write the speed into the body, or into the path that is returned."""
         if command.speed is not None:
             raise self.unsupported("speed")
@@ -179,7 +179,7 @@ class FamilyProvider(Provider):
         error = document.get("error")
         if isinstance(error, str):
             return Complaint(error, error)
-        if isinstance(error, Mapping):
+        if fields.is_object(error):
             return Complaint(
                 _message(error, "message"), fields.text(error.get("code")) or fields.text(error.get("type")) or ""
             )
@@ -272,7 +272,31 @@ class MJProxy(FamilyProvider):
     Options = MJProxyOptions
     form = Form(
         frozenset(
-            ["id", "action", "customId", "botType", "mode", "parentId", "prompt", "promptEn", "description", "state", "submitTime", "startTime", "finishTime", "imageUrl", "imageUrls", "videoUrl", "videoUrls", "status", "progress", "failReason", "seed", "buttons", "properties"]
+            [
+                "id",
+                "action",
+                "customId",
+                "botType",
+                "mode",
+                "parentId",
+                "prompt",
+                "promptEn",
+                "description",
+                "state",
+                "submitTime",
+                "startTime",
+                "finishTime",
+                "imageUrl",
+                "imageUrls",
+                "videoUrl",
+                "videoUrls",
+                "status",
+                "progress",
+                "failReason",
+                "seed",
+                "buttons",
+                "properties",
+            ]
         ),
         {"buttons": [], "properties": {}},
     )

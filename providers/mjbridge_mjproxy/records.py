@@ -175,14 +175,14 @@ def _task(wire: WireTask, provider: str, raw: msgspec.Raw) -> Task:
 
 
 def _answer(wire: WireTask, action: str, final_prompt: str | None) -> str | None:
-    """What describe or shorten answered: each implementation of describe puts it elsewhere, shorten's is in one place."""
+    """What describe or shorten answered. Implementations differ in where describe puts it, not in shorten."""
     if action == Action.SHORTEN:
         return final_prompt
     return (final_prompt or wire.prompt_en or wire.prompt or None) if action == Action.DESCRIBE else None
 
 
 def _pictures(wire: WireTask, action: str, videos: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The picture and the singles. The picture of describe is the caller's own; trueai repeats a video's link as picture."""
+    """The picture and the singles. Describe shows the caller's own picture, and trueai a video's link as one."""
     if action in _TEXT_ACTIONS:
         return None, ()
     singles = _urls(wire.image_urls) or _urls(wire.storage_urls)

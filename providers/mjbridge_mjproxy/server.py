@@ -80,7 +80,7 @@ class FamilyServer(DialectServer):
         common = self.common(body, speed)
         return self._submit(_change(found["task_id"], found["action"] or "REROLL", found["index"], common))
 
-    def fetch(self, request: HttpRequest, task_id: str) -> HttpResponse:  # noqa: ARG002 every answer takes the request
+    def fetch(self, request: HttpRequest, task_id: str) -> HttpResponse:
         """`GET /mj/task/{id}/fetch`."""
         return reply(self.record(self.backend.fetch(task_id)))
 
@@ -89,11 +89,11 @@ class FamilyServer(DialectServer):
         task_ids = [text for each in fields.each(self.body(request).get("ids")) if (text := fields.text(each))]
         return reply([self.record(task) for task in self.backend.fetch_many(task_ids)])
 
-    def seed(self, request: HttpRequest, task_id: str) -> HttpResponse:  # noqa: ARG002 every answer takes the request
+    def seed(self, request: HttpRequest, task_id: str) -> HttpResponse:
         """`GET /mj/task/{id}/image-seed`."""
         return reply({"code": 1, "description": "", "result": self.backend.seed(task_id)})
 
-    def image(self, request: HttpRequest, task_id: str) -> HttpResponse:  # noqa: ARG002 every answer takes the request
+    def image(self, request: HttpRequest, task_id: str) -> HttpResponse:
         """`GET /mj/image/{id}`: the picture itself."""
         return picture(self.backend.image(task_id))
 
@@ -109,7 +109,7 @@ class FamilyServer(DialectServer):
     )
 
     def common(self, body: Mapping[str, Any], speed: str) -> dict[str, Any]:
-        """The speed and state of any submit; the path's speed comes before `accountFilter`'s, and that before `mode`."""
+        """The speed and state of any submit; the path's speed beats `accountFilter`'s, and that beats `mode`."""
         modes = fields.each(fields.mapping(body.get("accountFilter")).get("modes"))
         asked = speed or next(iter(modes), None) or body.get("mode")
         return {"speed": fields.word(asked, records.SPEEDS) or None, "state": fields.text(body.get("state"))}

@@ -30,7 +30,24 @@ class OctopusX(FamilyProvider):
     Options = OctopusXOptions
     form = Form(
         frozenset(
-            ["id", "action", "prompt", "promptEn", "description", "submitTime", "startTime", "finishTime", "imageUrl", "videoUrl", "status", "progress", "failReason", "buttons", "state", "imageUrls"]
+            [
+                "id",
+                "action",
+                "prompt",
+                "promptEn",
+                "description",
+                "submitTime",
+                "startTime",
+                "finishTime",
+                "imageUrl",
+                "videoUrl",
+                "status",
+                "progress",
+                "failReason",
+                "buttons",
+                "state",
+                "imageUrls",
+            ]
         ),
         {
             **dict.fromkeys(("action", "prompt", "promptEn", "description", "imageUrl", "videoUrl"), ""),

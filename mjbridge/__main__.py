@@ -1,0 +1,5 @@
+"""`python -m mjbridge`: the `mjbridge` command."""
+
+from mjbridge.cli import main
+
+main()

@@ -1,0 +1,97 @@
+"""What a command shows: progress on stderr, results on stdout."""
+
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mjbridge.plugins import ProviderInfo
+from mjbridge.task import Task
+
+
+class OnUpdate(Protocol):
+    """Called with each change of a task."""
+
+    def __call__(self, task: Task) -> None:
+        """Show the change."""
+        ...
+
+
+@contextmanager
+def progress() -> Generator[OnUpdate, None, None]:
+    """Show a task's changes: a bar on a terminal, one line a change elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield _lines(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        row = bar.add_task("submitting", total=100)
+
+        def update(task: Task) -> None:
+            bar.update(row, description=f"{task.ref} {task.status}", completed=_percent(task))
+
+        yield update
+
+
+def _lines(console: Console) -> OnUpdate:
+    shown = ""
+
+    def update(task: Task) -> None:
+        nonlocal shown
+        line = f"{task.ref} {task.status} {_percent(task)}%"
+        if line != shown:
+            console.print(line, soft_wrap=True, markup=False)
+        shown = line
+
+    return update
+
+
+def _percent(task: Task) -> int:
+    return task.progress or 0
+
+
+def show_task(task: Task, saved: Sequence[Path], *, as_json: bool) -> None:
+    """A task for people, or as one line of JSON."""
+    if as_json:
+        write_line(task.to_json())
+        return
+    console = Console(highlight=False)
+    console.print(f"{task.ref} {task.status}", markup=False, soft_wrap=True)
+    for name, values in _facts(task, saved):
+        for label, value in zip_longest([name], values, fillvalue=""):
+            console.print(f"  {label:<8} {value}", markup=False, soft_wrap=True)
+
+
+def _facts(task: Task, saved: Sequence[Path]) -> Iterator[tuple[str, Sequence[str]]]:
+    facts: dict[str, Sequence[str]] = {
+        "prompt": [task.prompt or ""],
+        "reason": [task.fail_reason or ""],
+        "picture": [task.image_url or ""],
+        "singles": task.image_urls,
+        "videos": task.video_urls,
+        "texts": task.texts,
+        "buttons": ["  ".join(button.label or button.emoji or button.kind for button in task.buttons)],
+        "saved": [str(path) for path in saved],
+    }
+    return ((name, values) for name, values in facts.items() if any(values))
+
+
+def show_providers(providers: Sequence[ProviderInfo]) -> None:
+    """The installed providers as a table; the faults of those that do not work stand where they belong."""
+    table = Table("provider", "distribution", "base URL", "state")
+    for info in providers:
+        table.add_row(info.name, info.distribution, info.base_url or "the account's", info.fault or "works")
+    Console(highlight=False).print(table, markup=False)
+
+
+def write_line(line: bytes) -> None:
+    """One line on stdout, byte for byte."""
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
