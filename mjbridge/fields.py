@@ -82,8 +82,11 @@ def _iso(value: str) -> datetime | None:
 
 
 def milliseconds(value: datetime | None) -> int | None:
-    """Epoch milliseconds, the family's unit."""
-    return None if value is None else round(value.timestamp() * 1000)
+    """Epoch milliseconds, for `moment` to read back: before March 1973, in seconds."""
+    if value is None:
+        return None
+    count = round(value.timestamp() * 1000)
+    return count if count >= _EPOCH_UNITS[0][0] else seconds(value)
 
 
 def seconds(value: datetime | None) -> int | None:

@@ -28,7 +28,7 @@ class ProviderInfo(msgspec.Struct, frozen=True):
 
 def names() -> list[str]:
     """The names of all installed providers, sorted; nothing is imported."""
-    return sorted({point.name for point in _entry_points()})
+    return sorted({point.name for point in entry_points()})
 
 
 def providers() -> dict[str, ProviderInfo]:
@@ -42,7 +42,7 @@ def load(name: str) -> type[Provider]:
 
     `PluginError` names the fault, the distributions and the way out.
     """
-    found = [point for point in _entry_points() if point.name == name]
+    found = [point for point in entry_points() if point.name == name]
     if not found:
         raise PluginError(settings.unknown_word("provider", name, names()))
     if len(found) > 1:
@@ -52,7 +52,7 @@ def load(name: str) -> type[Provider]:
 
 
 def _info(name: str) -> ProviderInfo:
-    found = [point for point in _entry_points() if point.name == name]
+    found = [point for point in entry_points() if point.name == name]
     owners = ", ".join(_distribution(point) for point in found)
     try:
         provider = load(name)
@@ -61,11 +61,12 @@ def _info(name: str) -> ProviderInfo:
     return ProviderInfo(name, owners, found[0].value, provider.base_url)
 
 
-def _entry_points() -> "list[EntryPoint]":
-    from importlib.metadata import entry_points  # noqa: PLC0415 costs more than the rest of mjbridge together
+def entry_points() -> "list[EntryPoint]":
+    """The entry points of all installed providers, each once."""
+    from importlib import metadata  # noqa: PLC0415 costs more than the rest of mjbridge together
 
     # A checkout on sys.path beside its own installation shows the same entry point twice; that is one provider.
-    unique = {(point.name, point.value, _distribution(point)): point for point in entry_points(group=GROUP)}
+    unique = {(point.name, point.value, _distribution(point)): point for point in metadata.entry_points(group=GROUP)}
     return list(unique.values())
 
 

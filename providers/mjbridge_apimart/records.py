@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge import NO_MATCH, Action, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
+from mjbridge import NO_MATCH, Action, Button, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
 from mjbridge.fields import Record
 from mjbridge.task import NO_RAW
 
@@ -260,9 +260,7 @@ def render(task: Task) -> dict[str, Any]:
         "image_urls": [picture] if is_single and picture else list(task.image_urls),
         "video_url": next(iter(task.video_urls), None),
         "video_urls": list(task.video_urls),
-        "buttons": [
-            {"customId": button.custom_id, "label": button.label, "emoji": button.emoji} for button in task.buttons
-        ],
+        "buttons": [_button(button) for button in task.buttons],
         "prompt": task.prompt or fields.join_suggestions(task.texts),
         "prompt_en": task.prompt_en,
         "description": task.description,
@@ -271,6 +269,12 @@ def render(task: Task) -> dict[str, Any]:
         "finished_at": fields.seconds(task.finished_at),
     }
     return {key: value for key, value in values.items() if value or key in ("id", "status")}
+
+
+def _button(button: Button) -> dict[str, Any]:
+    more = {"emoji": button.emoji or None, "type": button.type, "style": button.style}
+    told = {key: value for key, value in more.items() if value is not None}
+    return {"customId": button.custom_id, "label": button.label, **told}
 
 
 def render_unified(task: Task) -> dict[str, Any]:

@@ -1,0 +1,372 @@
+"""The contract every provider keeps, ours or anybody's. None of it can be opted out of."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import mjbridge
+from mjbridge import errors, plugins, records
+from mjbridge.account import Account
+from mjbridge.commands import Command, Imagine, Press, Reroll, Upscale, Vary
+from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, FailTask, HttpFault, QueueFull
+from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unsupported
+from mjbridge.provider import API_VERSION, Provider
+from mjbridge.task import Status, Task
+from mjbridge.testing.fake import FakeTransport
+from mjbridge.testing.fixtures import Conversation, RecordCase, conversations, record_cases
+from mjbridge.testing.wild import mutated
+from mjbridge.wire import HttpResponse
+
+KEY: Final = "sk-contract-key"
+NOW: Final = 1_790_000_000.0
+"""Epoch seconds at which the emulator of these tests begins."""
+PROMPT: Final = "a lighthouse at dusk --ar 16:9"
+
+# What each error of the simulator must still be after the server half has written it and the client half has read it.
+_REFUSALS: Final[Sequence[MJBridgeError]] = (
+    errors.ContentRejected("a banned word"),
+    errors.InvalidCommand("a bad parameter"),
+    errors.TaskNotFound("no such task"),
+    errors.QuotaExceeded("no balance"),
+    errors.AuthenticationError("a bad key"),
+    errors.RateLimited("too fast", retry_after=7.0),
+    errors.Unavailable("the queue is full"),
+)
+
+# By the money rules: these refuse with any body, and anything else that is not the vendor's own words proves nothing.
+_PROOF: Final = {401: "AuthenticationError", 402: "QuotaExceeded", 403: "AuthenticationError", 429: "RateLimited"}
+_NO_PROOF: Final = (
+    HttpResponse(200, b"<html>welcome</html>"),
+    HttpResponse(200, b""),
+    HttpResponse(200, b"null"),
+    HttpResponse(200, b'{"code": '),
+    HttpResponse(200, b"{}"),
+    HttpResponse(200, b"[]"),
+    HttpResponse(301, b"", {"location": "https://elsewhere.example/"}),
+    HttpResponse(500, b""),
+    HttpResponse(502, b"<html>bad gateway</html>"),
+    HttpResponse(504, b""),
+    HttpResponse(524, b""),
+)
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        """Epoch seconds."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class ProviderContract:
+    """Subclass it in a test module, name the provider, and point to its fixtures if it has any."""
+
+    provider: ClassVar[str]
+    fixtures: ClassVar[Path | None] = None
+
+    @pytest.fixture(autouse=True)
+    def _no_sockets(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise AssertionError("a provider opened a socket")
+
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """A test a fixture."""
+        folder = self.fixtures
+        cases: dict[str, Callable[[Path], Sequence[Conversation | RecordCase]]] = {
+            "conversation": conversations,
+            "record_case": record_cases,
+        }
+        for name, load in cases.items():
+            if name in metafunc.fixturenames:
+                found = load(folder) if folder else []
+                metafunc.parametrize(name, found, ids=[case.name for case in found])
+
+    # The plugin.
+
+    def test_its_name_is_its_entry_point(self) -> None:
+        """Loading by name gives the class that says that name."""
+        provider = plugins.load(self.provider)
+        assert (provider.name, provider.api_version) == (self.provider, API_VERSION)
+        assert plugins.providers()[self.provider].fault == ""
+
+    def test_importing_it_is_pure(self) -> None:
+        """It imports no HTTP library and no provider but those it builds on."""
+        loaded = plugins.load(self.provider)
+        module = loaded.__module__.partition(".")[0]
+        builds_on = {each.__module__.partition(".")[0] for each in loaded.__mro__}
+        program = f"import sys, {module}; print(*sys.modules)"
+        modules = subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        ).stdout.split()
+        providers = {point.value.partition(":")[0].partition(".")[0] for point in plugins.entry_points()}
+        assert "requests" not in modules
+        assert {each for each in modules if each in providers} <= builds_on | {module}
+
+    # Fixtures.
+
+    def test_fixture_conversation(self, conversation: Conversation) -> None:
+        """Whole requests are sent, and the reply becomes exactly the result or the error."""
+        transport = FakeTransport(turn.reply.response() for turn in conversation.exchange)
+        account = self._account(transport, conversation.options)
+        argument = conversation.argument
+        if conversation.operation == "submit":
+            argument = msgspec.convert(argument, Imagine | Press | Upscale | Vary | Reroll)
+        outcome: Any
+        try:
+            outcome = getattr(account, conversation.operation)(argument)
+        except MJBridgeError as error:
+            outcome = error
+        sent = [(each.method, each.path, each.json) for each in transport.requests]
+        assert sent == [(turn.request.method, turn.request.path, turn.request.json) for turn in conversation.exchange]
+        assert all(KEY in " ".join(request.headers.values()) for request in transport.requests)
+        _check_outcome(outcome, conversation)
+
+    def test_fixture_record(self, record_case: RecordCase) -> None:
+        """A record becomes exactly its task, from bytes, text and mapping alike, and keeps itself in `raw`."""
+        provider = self._new()
+        assert len(record_case.records) == len(record_case.tasks)
+        for record, task in zip(record_case.records, record_case.tasks, strict=True):
+            assert provider.normalize(record) == task
+            assert provider.normalize(record.decode()) == task
+            assert provider.normalize(json.loads(record)) == task
+            assert bytes(provider.normalize(record).raw) == record
+            bare = provider.normalizer(keep_raw=False)(record)
+            assert (bare, bytes(bare.raw)) == (task, b"")
+            assert provider.normalize(provider.render(task)) == task
+            assert mjbridge.detect(record) in self._own_names()
+
+    # Normalization.
+
+    @settings(
+        deadline=None, max_examples=150, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
+    )
+    @given(data=st.data())
+    def test_normalization_is_total(self, data: st.DataObject) -> None:
+        """Whatever stands in a record, there is a task or `MalformedRecord`, the same from bytes as from a mapping."""
+        record = data.draw(mutated(self._records()))
+        provider = self._new()
+        task = _task_or_none(provider, record)
+        assert _task_or_none(provider, json.dumps(record).encode()) == task
+        if task is not None:
+            assert msgspec.json.decode(task.to_json(), type=Task) == task
+            once = provider.normalize(provider.render(task))
+            assert provider.normalize(provider.render(once)) == once
+            assert records.merge(task, once) == records.merge(once, task)
+
+    @settings(
+        deadline=None, max_examples=150, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
+    )
+    @given(data=st.data())
+    def test_bytes_that_are_no_record_are_malformed(self, data: st.DataObject) -> None:
+        """A record cut or overwritten anywhere is a task or `MalformedRecord`."""
+        whole = json.dumps(data.draw(st.sampled_from(self._records()))).encode()
+        place = data.draw(st.integers(0, len(whole)))
+        _task_or_none(self._new(), whole[:place] + data.draw(st.binary(max_size=3)))
+        _task_or_none(self._new(), whole[:place] + data.draw(st.binary(max_size=3)) + whole[place + 1 :])
+
+    # Both halves and the simulator.
+
+    def test_each_command_loops_through_both_halves(self) -> None:
+        """Client half, server half, simulator and back: each supported command ends as a completed task of its kind."""
+        clock, account, _ = self._emulated()
+        grid = self._completed(account, clock, account.submit(Imagine(prompt=PROMPT)))
+        assert (grid.id, grid.provider, grid.action, grid.progress) == (grid.id, self.provider, "imagine", 100)
+        assert grid.prompt == PROMPT
+        assert grid.image_url
+        assert grid.button("upsample", 2)
+        follow_ups: dict[type[Command], Command] = {
+            Press: Press(task_id=grid.id, custom_id=_custom_id(grid, "variation", 1)),
+            Upscale: Upscale(task_id=grid.id, index=2),
+            Vary: Vary(task_id=grid.id, index=3),
+            Reroll: Reroll(task_id=grid.id),
+        }
+        made = {
+            kind: self._completed(account, clock, account.submit(command))
+            for kind, command in follow_ups.items()
+            if kind in account.provider.supports
+        }
+        assert {kind: task.action for kind, task in made.items()} == {
+            kind: {Press: "variation", Upscale: "upscale", Vary: "variation", Reroll: "reroll"}[kind] for kind in made
+        }
+        assert all(task.image_url and task.image_url != grid.image_url for task in made.values())
+        found = account.fetch_many([task.id for task in made.values()])
+        assert [task.id for task in found] == [task.id for task in made.values()]
+        assert all(account.picture(url).startswith(b"\x89PNG") for url in (grid.image_url, *grid.image_urls))
+
+    def test_a_task_on_its_way_shows_no_result(self) -> None:
+        """Pending, then processing with rising progress; a preview is never a picture."""
+        clock, account, _ = self._emulated()
+        task = account.submit(Imagine(prompt=PROMPT))
+        seen = [task]
+        while not seen[-1].done:
+            clock.sleep(0.5)
+            seen.append(account.fetch(task.id))
+            assert seen[-1].done or not (seen[-1].images or seen[-1].buttons)
+        shares = [each.progress or 0 for each in seen]
+        assert shares == sorted(shares)
+        assert [Status.PENDING, Status.PROCESSING, Status.COMPLETED] == list(dict.fromkeys(each.status for each in seen))
+
+    def test_faults_of_the_vendor_keep_their_category(self) -> None:
+        """A failed task, a banned prompt, a full queue and HTTP refusals are what the caller sees."""
+        clock, account, emulator = self._emulated()
+        emulator.faults.add(FailTask(reason="the moon was in the way"))
+        failed = self._settled(account, clock, account.submit(Imagine(prompt=PROMPT)))
+        assert (failed.status, failed.fail_reason) == (Status.FAILED, "the moon was in the way")
+        for fault, category in (
+            (BannedPrompt(word="lighthouse"), errors.ContentRejected),
+            (QueueFull(), errors.Unavailable),
+            (HttpFault(status=429, headers={"retry-after": "3"}), errors.RateLimited),
+            (HttpFault(status=503), errors.Unavailable),
+            (HttpFault(status=500), SubmissionUnknown),
+        ):
+            emulator.faults.add(fault)
+            with pytest.raises(category):
+                account.submit(Imagine(prompt=PROMPT))
+
+    @pytest.mark.parametrize("refusal", _REFUSALS, ids=lambda error: type(error).__name__)
+    def test_a_refusal_survives_both_halves(self, refusal: MJBridgeError) -> None:
+        """`Provider.error` reads what the server half's `refuse` wrote, and takes it for proof."""
+        provider = self._new()
+        emulator = Emulator(provider)
+        response = provider.server(emulator.simulator, emulator.public_url).refuse(refusal)
+        error = provider.error(response)
+        assert type(error) is type(refusal)
+        assert error is not None
+        assert (error.accepted, error.retry_after) == ("no", refusal.retry_after)
+
+    # Money.
+
+    @pytest.mark.parametrize("response", _NO_PROOF, ids=lambda each: f"{each.status} {each.text[:12]}")
+    def test_a_reply_that_proves_nothing_leaves_a_submit_in_doubt(self, response: HttpResponse) -> None:
+        """`SubmissionUnknown`, after one request; a read of the same is an error that may be tried again."""
+        transport = FakeTransport([response])
+        with pytest.raises(SubmissionUnknown) as caught:
+            self._account(transport).submit(Imagine(prompt=PROMPT))
+        assert (caught.value.accepted, len(transport.requests)) == ("maybe", 1)
+        with pytest.raises((errors.MalformedReply, errors.Unavailable)):
+            self._account(FakeTransport([response])).fetch("1")
+
+    @pytest.mark.parametrize("status", [*_PROOF, 503])
+    def test_a_refusing_status_is_proof_with_any_body(self, status: int) -> None:
+        """401, 402, 403, 429 and 503 say that nothing was accepted."""
+        with pytest.raises(MJBridgeError) as caught:
+            self._account(FakeTransport([HttpResponse(status, b"<html>no</html>")])).submit(Imagine(prompt=PROMPT))
+        assert type(caught.value).__name__ == _PROOF.get(status, "Unavailable")
+        assert (caught.value.accepted, caught.value.http_status) == ("no", status)
+
+    def test_an_unsupported_command_asks_nobody(self) -> None:
+        """What `supports` does not list raises `Unsupported` before any request."""
+
+        class Juggle(Command, frozen=True):
+            """A command that no vendor has."""
+
+        transport = FakeTransport()
+        with pytest.raises(Unsupported, match="Juggle"):
+            self._account(transport).submit(Juggle())
+        assert transport.requests == []
+
+    def test_the_error_table_is_complete(self) -> None:
+        """Each row has a category of the family and a meaning."""
+        for code, refusal in self._new().refusals.items():
+            assert code == code.strip()
+            assert issubclass(refusal.category, MJBridgeError)
+            assert refusal.meaning
+
+    # What the tests are made of.
+
+    def _new(self, options: dict[str, Any] | None = None) -> Provider:
+        return plugins.load(self.provider)(options)
+
+    def _account(self, transport: FakeTransport, options: dict[str, Any] | None = None) -> Account:
+        return Account("contract", self._new(options), transport, KEY, 1.0)
+
+    def _emulated(self) -> tuple[Clock, Account, Emulator]:
+        clock, provider = Clock(), self._new()
+        emulator = Emulator(provider, clock=clock, duration=6.0)
+        transport = EmulatorTransport(emulator, sleep=clock.sleep)
+        return clock, Account("contract", provider, transport, KEY, 1.0), emulator
+
+    def _settled(self, account: Account, clock: Clock, task: Task) -> Task:
+        while not task.settled:
+            clock.sleep(1.0)
+            task = account.fetch(task.id)
+        return task
+
+    def _completed(self, account: Account, clock: Clock, task: Task) -> Task:
+        task = self._settled(account, clock, task)
+        assert task.status is Status.COMPLETED
+        return task
+
+    def _records(self) -> list[dict[str, Any]]:
+        """Records to start from: those of the fixtures, or else what the server half writes."""
+        cases = record_cases(self.fixtures) if self.fixtures else []
+        written = [json.loads(record) for case in cases for record in case.records]
+        return written or list(self._rendered())
+
+    def _rendered(self) -> Iterator[dict[str, Any]]:
+        clock, account, emulator = self._emulated()
+        task = account.submit(Imagine(prompt=PROMPT))
+        for _ in range(4):
+            yield account.provider.render(emulator.simulator.fetch(task.id))
+            clock.sleep(2.0)
+
+    def _own_names(self) -> set[str | None]:
+        """The answers of `detect` that are no guess: this provider, one that it builds on, or none."""
+        bases = plugins.load(self.provider).__mro__
+        families = {each.__module__.partition(".")[0] for each in bases}
+        names = [point.name for point in plugins.entry_points() if re.split(r"[.:]", point.value)[0] in families]
+        return {*names, None}
+
+
+def _check_outcome(outcome: Any, conversation: Conversation) -> None:
+    expected = conversation.error
+    if expected is not None:
+        assert isinstance(outcome, MJBridgeError), outcome
+        seen = {name: getattr(outcome, name) for name in expected.__struct_fields__ if name != "category"}
+        assert {"category": type(outcome).__name__, **seen} == msgspec.to_builtins(expected)
+        assert KEY not in f"{outcome} {outcome!r} {outcome.body}"
+        return
+    assert not isinstance(outcome, MJBridgeError), str(outcome)
+    if isinstance(outcome, Task):
+        assert msgspec.structs.replace(outcome, account="") == msgspec.json.decode(conversation.result, type=Task)
+        assert outcome.account == "contract"
+        assert bytes(outcome.raw) == conversation.exchange[-1].reply.response().body
+    elif isinstance(outcome, list):
+        tasks = [msgspec.structs.replace(each, account="") for each in outcome]
+        assert tasks == msgspec.json.decode(conversation.result, type=list[Task])
+    else:
+        text = outcome.decode() if isinstance(outcome, bytes) else outcome
+        assert text == msgspec.json.decode(conversation.result)
+
+
+def _task_or_none(provider: Provider, record: bytes | dict[str, Any]) -> Task | None:
+    try:
+        return provider.normalize(record)
+    except MalformedRecord as error:
+        assert error.path.startswith("$")
+        return None
+
+
+def _custom_id(task: Task, kind: str, index: int) -> str:
+    button = task.button(kind, index)
+    assert button is not None
+    return button.custom_id

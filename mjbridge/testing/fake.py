@@ -1,0 +1,37 @@
+"""A transport that answers from a script and remembers what it was asked."""
+
+from collections.abc import Iterable, Mapping
+
+from mjbridge.errors import MJBridgeError
+from mjbridge.wire import HttpRequest, HttpResponse
+
+
+class FakeTransport:
+    """Gives `replies` one after another; an error among them is raised. `requests` are those sent so far.
+
+    `pictures` are the contents behind addresses. A request beyond the script is an `AssertionError`.
+    """
+
+    def __init__(
+        self, replies: Iterable[HttpResponse | MJBridgeError] = (), pictures: Mapping[str, bytes] | None = None
+    ) -> None:
+        self.requests: list[HttpRequest] = []
+        self._replies = list(replies)
+        self._pictures = dict(pictures or {})
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """The next reply of the script."""
+        self.requests.append(request)
+        if not self._replies:
+            raise AssertionError(f"the script has no reply to {request}")
+        reply = self._replies.pop(0)
+        if isinstance(reply, MJBridgeError):
+            raise reply
+        return reply
+
+    def picture(self, url: str) -> bytes:
+        """The content behind an address of the script."""
+        return self._pictures[url]
+
+    def close(self) -> None:
+        """Nothing to free."""
