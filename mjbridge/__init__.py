@@ -30,13 +30,12 @@ from mjbridge.errors import (
     WaitTimeout,
 )
 from mjbridge.plugins import ProviderInfo, providers
-from mjbridge.provider import NO_MATCH, Backend, Certainty, DialectServer, Level, Match, Provider, Support
+from mjbridge.provider import Backend, Certainty, DialectServer, Level, Match, Provider, Support
 from mjbridge.records import Reject, detect, merge, normalize, normalizer
 from mjbridge.task import Action, Attempt, Bot, Button, Speed, Status, Task
 from mjbridge.wire import Flow, HttpRequest, HttpResponse
 
 __all__ = [
-    "NO_MATCH",
     "Action",
     "AllAccountsFailed",
     "Attempt",

@@ -14,7 +14,8 @@ from mjbridge.wire import Flow, HttpRequest, HttpResponse, Transport, run
 
 Result = TypeVar("Result")
 
-_HIDDEN: Final = "[key]"
+_BLOT: Final = "[key]"
+_LONGEST_TEXT: Final = 500
 
 
 class Account:
@@ -73,7 +74,7 @@ class Account:
 
     @contextmanager
     def _telling(self, operation: str) -> Generator[None, None, None]:
-        """Errors inside tell where they happened, and nothing that a vendor echoed shows the key."""
+        """Errors inside tell where they happened, and show of what the vendor sent neither the key nor all of it."""
         try:
             yield
         except MJBridgeError as error:
@@ -86,10 +87,12 @@ class Account:
         error.account = error.account or self.name
         error.provider = error.provider or self.provider.name
         error.operation = error.operation or operation
-        if self._key:
-            error.message = error.message.replace(self._key, _HIDDEN)
-            error.body = error.body.replace(self._key, _HIDDEN)
-            error.args = (error.message,)
+        error.message, error.body, error.vendor_code = map(self._shown, (error.message, error.body, error.vendor_code))
+        error.args = (error.message,)
+
+    def _shown(self, text: str) -> str:
+        # First blotted out, then cut: half a key is too much as well.
+        return (text.replace(self._key, _BLOT) if self._key else text)[:_LONGEST_TEXT]
 
 
 class _Conversation:

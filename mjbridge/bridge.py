@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,7 +26,7 @@ from mjbridge.errors import (
 )
 from mjbridge.provider import Level, Provider
 from mjbridge.task import Status, Task
-from mjbridge.wire import Transport
+from mjbridge.wire import Transport, is_http
 
 _log = logging.getLogger("mjbridge")
 
@@ -237,8 +236,7 @@ def _with_base_url(settings: AccountSettings, provider: Provider, place: str) ->
     base_url = settings.base_url or provider.base_url
     if base_url is None:
         raise ConfigError(f"{place}: {provider.name} has no vendor of its own: base_url must say where it runs")
-    parts = urlsplit(base_url)
-    if not settings.emulated and (parts.scheme not in ("http", "https") or not parts.hostname):
+    if not settings.emulated and not is_http(base_url):
         raise ConfigError(f"{place}: base_url {base_url!r} does not begin with http:// or https:// and a host")
     return msgspec.structs.replace(settings, base_url=base_url)
 

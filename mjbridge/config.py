@@ -1,9 +1,10 @@
 """Accounts and routes, from TOML, a mapping or the usual places."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -12,9 +13,15 @@ from mjbridge.errors import ConfigError
 
 CONFIG_VARIABLE: Final = "MJBRIDGE_CONFIG"
 """The environment variable that names the configuration file."""
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
 DEFAULT_ROUTE: Final = "default"
 EMULATOR: Final = "emulator:"
 """A base URL that begins so is served in this process. Behind the colon a file may stand that remembers the tasks."""
+
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+"""A time-out: more than nothing, at most a day."""
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,14 +30,14 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     provider: str
     base_url: str | None = None
     api_key: str | None = None
-    connect_timeout: float = 10.0
-    read_timeout: float = 60.0
+    connect_timeout: Seconds = 10.0
+    read_timeout: Seconds = 60.0
     proxy: str | None = None
     headers: dict[str, str] = {}
     verify: bool | str = True
-    max_rate: float | None = None
-    max_in_flight: int | None = None
-    poll_interval: float | None = None
+    max_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    poll_interval: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
     options: dict[str, Any] = {}
 
     @property
@@ -140,24 +147,35 @@ def _route(value: object) -> Mapping[str, Any]:
 
 
 def _check(config: Config, place: str) -> None:
-    for name in config.accounts:
+    for name, account in config.accounts.items():
         # A ref is "account:id", split at its first colon.
         if not name or ":" in name:
             raise ConfigError(f"{place}: [accounts.{name!r}]: an account's name is not empty and holds no colon")
+        _check_connection(account, f"{place}: [accounts.{name}]")
     for name, route in config.routes.items():
         if not route.accounts:
             raise ConfigError(f"{place}: [routes.{name}]: names no account")
-        for account in route.accounts:
-            if account not in config.accounts:
-                word = settings.unknown_word("account", account, list(config.accounts))
+        for named in route.accounts:
+            if named not in config.accounts:
+                word = settings.unknown_word("account", named, list(config.accounts))
                 raise ConfigError(f"{place}: [routes.{name}]: {word}")
+
+
+def _check_connection(account: AccountSettings, place: str) -> None:
+    for header, value in account.headers.items():
+        # The value may be a secret: only the name is told.
+        if not (_HEADER_NAME.fullmatch(header) and value.isascii() and value.isprintable()):
+            raise ConfigError(f"{place}: headers: {header!r} or its value holds characters that no header can carry")
+    if isinstance(account.verify, str) and not Path(account.verify).exists():
+        raise ConfigError(f"{place}: verify: there is no file or folder {account.verify!r}")
 
 
 def secret(value: str | None, place: str) -> str:
     """The key behind `env:NAME`, `file:PATH` or the key itself; `""` for None. Errors never show it."""
-    kind, _, name = (value or "").partition(":")
-    key = _SECRETS[kind](name, place) if kind in _SECRETS and name else value or ""
-    key = key.strip()
+    kind, colon, name = (value or "").partition(":")
+    if colon and kind in _SECRETS and not name:
+        raise ConfigError(f"{place}: api_key is {value!r} without a name behind it")
+    key = (_SECRETS[kind](name, place) if colon and kind in _SECRETS else value or "").strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigError(f"{place}: api_key holds spaces, line breaks or other characters that no header can carry")
     return key

@@ -83,7 +83,7 @@ def _import(name: str, owner: str) -> Any:
         return DriverManager(
             GROUP, name, on_missing_entrypoints_callback=None, conflict_resolver=ignore_conflicts
         ).driver
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         fault = f"{type(error).__name__}: {error}"
         raise PluginError(f"provider {name!r} of {owner} cannot be imported: {fault}", provider=name) from error
 

@@ -1,5 +1,6 @@
 """Records of any vendor as tasks: one at a time, whole documents, and two of the same task folded into one."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -9,8 +10,10 @@ import msgspec
 from mjbridge import fields, plugins
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import Record
-from mjbridge.provider import Certainty, Match, Provider
+from mjbridge.provider import NO_MATCH, Certainty, Match, Provider
 from mjbridge.task import NO_RAW, Status, Task
+
+_log = logging.getLogger("mjbridge")
 
 _CANONICAL: Final = "schema_version"
 
@@ -61,7 +64,7 @@ def detect(record: Record) -> str | None:
 def matches(record: Record) -> dict[str, Match]:
     """What every working provider says of a record, and why."""
     decoded = fields.decode(record)
-    return {name: provider.matches(decoded) for name, provider in _working().items()}
+    return {name: _match(provider, decoded) for name, provider in _working().items()}
 
 
 def merge(old: Task, new: Task) -> Task:
@@ -170,4 +173,20 @@ def _bound(name: str, keep_raw: bool) -> Callable[[Record], Task]:
 
 @cache
 def _working() -> dict[str, Provider]:
-    return {name: _provider(name) for name, info in plugins.providers().items() if not info.fault}
+    return {name: provider for name in plugins.names() if (provider := _provider_or_none(name))}
+
+
+def _provider_or_none(name: str) -> Provider | None:
+    try:
+        return _provider(name)
+    except Exception as error:  # noqa: BLE001 a plugin's fault must not keep the others from reading records
+        _log.warning("provider %s is left out of detection: %s", name, error)
+        return None
+
+
+def _match(provider: Provider, decoded: Mapping[str, Any]) -> Match:
+    try:
+        return provider.matches(decoded)
+    except Exception as error:  # noqa: BLE001 a plugin's fault must not keep the others from reading records
+        _log.warning("provider %s fails at detection: %s", provider.name, error)
+        return NO_MATCH

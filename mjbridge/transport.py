@@ -1,8 +1,10 @@
 """The `requests` transport: time-outs, no redirects, bounded replies, one session a thread."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from traceback import walk_tb
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -11,7 +13,7 @@ import requests
 import urllib3
 
 from mjbridge.errors import InvalidCommand, MalformedReply, MJBridgeError, Unavailable
-from mjbridge.wire import PICTURE_LIMIT, HttpRequest, HttpResponse
+from mjbridge.wire import PICTURE_LIMIT, HttpRequest, HttpResponse, is_http
 
 _CHUNK: Final = 2**16
 _MOST_REDIRECTS: Final = 5
@@ -21,15 +23,14 @@ _USER_AGENT: Final = "mjbridge"
 _NEVER_SENT: Final = (
     requests.ConnectTimeout,
     requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
 )
 _NEVER_SENT_REASONS: Final = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.SSLError,
 )
+_NO_TUNNEL: Final = "Tunnel connection failed"
 
 
 class RequestsTransport:
@@ -64,8 +65,11 @@ class RequestsTransport:
 
     def picture(self, url: str) -> bytes:
         """A public file, bounded in size and redirects. No key and no header of the account is sent."""
-        for _ in range(_MOST_REDIRECTS):
-            _check_address(url)
+        for _ in range(1 + _MOST_REDIRECTS):
+            if not is_http(url):
+                raise Unavailable(
+                    f"a picture's address must begin with http:// or https://, and this one does not: {url}"
+                )
             response = self._exchange("GET", url, PICTURE_LIMIT, {"Accept": "image/*"}, None)
             location = response.headers.get("location")
             if response.ok:
@@ -84,7 +88,6 @@ class RequestsTransport:
             session = requests.Session()
             # With an auth of its own a session does not look into ~/.netrc, whose entry would replace the vendor's key.
             session.auth = _as_it_is
-            session.proxies.update(self._proxies)
             session.headers["User-Agent"] = _USER_AGENT
             self._threads.session = session
         session_of_this_thread: requests.Session = self._threads.session
@@ -101,12 +104,13 @@ class RequestsTransport:
                 headers=dict(headers),
                 data=body,
                 timeout=self._timeout,
+                proxies=dict(self._proxies),
                 verify=self._verify,
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 content = b"".join(self._body(response, limit, started))
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # Not chained: what requests raises holds the request, and the request holds the key.
             raise _unreachable(error, url) from None
         return HttpResponse(
@@ -137,20 +141,30 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _check_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Unavailable(
-            f"a picture's address must begin with http:// or https://, and this one with {parts.scheme!r}"
-        )
-
-
 def _host(url: str) -> str:
     return urlsplit(url).hostname or "?"
 
 
-def _unreachable(error: Exception, url: str) -> MJBridgeError:
+def _never_sent(error: Exception) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    sent = not isinstance(error, _NEVER_SENT) and not isinstance(reason, _NEVER_SENT_REASONS)
-    what = "no usable reply from" if sent else "no connection to"
-    return Unavailable(f"{what} {_host(url)}: {type(reason or error).__name__}", accepted="maybe" if sent else "no")
+    # urllib3 says ProxyError of whatever goes wrong behind a proxy, also after the request.
+    cause = reason.original_error if isinstance(reason, urllib3.exceptions.ProxyError) else reason
+    no_tunnel = isinstance(cause, OSError) and str(cause).startswith(_NO_TUNNEL)
+    return isinstance(error, _NEVER_SENT) or isinstance(cause, _NEVER_SENT_REASONS) or no_tunnel or _is_handshake(cause)
+
+
+def _is_handshake(reason: object) -> bool:
+    # A TLS error may also come after the request, under the same name: only its place tells.
+    if not isinstance(reason, urllib3.exceptions.SSLError):
+        return False
+    frames = walk_tb(reason.args[0].__traceback__)
+    return any(frame.f_code is ssl.SSLSocket.do_handshake.__code__ for frame, _ in frames)
+
+
+def _unreachable(error: Exception, url: str) -> MJBridgeError:
+    never_sent = _never_sent(error)
+    what = "no connection to" if never_sent else "no usable reply from"
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return Unavailable(
+        f"{what} {_host(url)}: {type(reason or error).__name__}", accepted="no" if never_sent else "maybe"
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,7 +16,14 @@ JSON_LIMIT = 16 * 2**20
 PICTURE_LIMIT = 64 * 2**20
 """Bytes of a picture, at most."""
 
-_SHOWN_OF_A_BODY = 500
+
+def is_http(url: str) -> bool:
+    """Whether a text is an http or https address with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
@@ -55,8 +63,8 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The body's beginning as text, fit for an error message."""
-        return self.body[: 4 * _SHOWN_OF_A_BODY].decode("utf-8", "replace")[:_SHOWN_OF_A_BODY]
+        """The body as text, whatever it is."""
+        return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """The body as JSON; `MalformedReply` if it is something else."""
@@ -88,7 +96,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
             there = parsedate_to_datetime(value)
             now = parsedate_to_datetime(self.headers.get("date", ""))
             return max(0.0, (there - now).total_seconds())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
 
 

@@ -61,7 +61,7 @@ class Simulator:
         public_url: str,
         *,
         clock: Callable[[], float] = time.time,
-        duration: float = 3.0,
+        duration: float = 2.0,
         jobs: Jobs | None = None,
         faults: Faults | None = None,
     ) -> None:

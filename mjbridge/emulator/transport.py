@@ -29,7 +29,7 @@ class Emulator:
         *,
         public_url: str = IN_PROCESS_URL,
         clock: Callable[[], float] = time.time,
-        duration: float = 3.0,
+        duration: float = 2.0,
         jobs: Jobs | None = None,
     ) -> None:
         self.public_url = public_url

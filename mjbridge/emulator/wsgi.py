@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ def application(emulator: Emulator, sleep: Callable[[float], None] = time.sleep)
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         sleep(emulator.delay())
         response = emulator.handle(_request(environ))
-        status = f"{response.status} {HTTPStatus(response.status).phrase}"
+        status = f"{response.status} {responses.get(response.status, 'Unknown')}"
         start_response(status, [*response.headers.items(), ("Content-Length", str(len(response.body)))])
         return [response.body]
 
@@ -30,8 +30,8 @@ def application(emulator: Emulator, sleep: Callable[[float], None] = time.sleep)
 
 def _request(environ: "WSGIEnvironment") -> HttpRequest:
     headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
-    # WSGI hands the path over unquoted, and as Latin-1.
-    path = quote(environ["PATH_INFO"].encode("latin-1"))
+    # WSGI's own path is unquoted, and as Latin-1: where the server tells the path as it came, "%2F" is not yet "/".
+    path = environ.get("REQUEST_URI", "").partition("?")[0] or quote(environ["PATH_INFO"].encode("latin-1"))
     return HttpRequest(environ["REQUEST_METHOD"], path, json=_body(environ), headers=headers)
 
 

@@ -1,17 +1,17 @@
 """What a provider is tested with, ours and anybody's (extra `testing`).
 
-    from mjbridge.testing import ProviderContract
+from mjbridge.testing import ProviderContract
 
-    class TestAcme(ProviderContract):
-        provider = "acme"
-        fixtures = Path(__file__).parent / "fixtures"
+class TestAcme(ProviderContract):
+provider = "acme"
+fixtures = Path(__file__).parent / "fixtures"
 """
 
 import pytest
 
 pytest.register_assert_rewrite("mjbridge.testing.contract")
 
-from mjbridge.testing.contract import ProviderContract  # noqa: E402 rewritten first, so that failures show values
+from mjbridge.testing.contract import ProviderContract
 from mjbridge.testing.fake import FakeTransport
 from mjbridge.testing.fixtures import Conversation, RecordCase, conversations, record_cases
 from mjbridge.testing.wild import mutated

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
@@ -27,20 +27,21 @@ JSON_VALUES = st.recursive(
 @st.composite
 def mutated(draw: st.DrawFn, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One of the records with up to four of its values replaced or taken out, at any depth."""
-    record = copy.deepcopy(draw(st.sampled_from(list(records))))
+    record: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(list(records))))
     for _ in range(draw(st.integers(1, 4))):
         _mutate(draw, record)
     return record
 
 
 def _mutate(draw: st.DrawFn, container: Any) -> None:
-    keys = list(container) if isinstance(container, dict) else list(range(len(container)))
+    is_object = isinstance(container, dict)
+    keys: list[Any] = list(cast("Any", container)) if is_object else list(range(len(container)))
     if not keys:
         return
     key = draw(st.sampled_from(keys))
     if isinstance(container[key], dict | list) and draw(st.booleans()):
         _mutate(draw, container[key])
-    elif isinstance(container, dict) and draw(st.booleans()):
+    elif is_object and draw(st.booleans()):
         del container[key]
     else:
         container[key] = draw(JSON_VALUES)

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge import NO_MATCH, Action, Button, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
+from mjbridge import Action, Button, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
 from mjbridge.fields import Record
+from mjbridge.provider import NO_MATCH
 from mjbridge.task import NO_RAW
 
 # Upper case of the Midjourney query, lower case of the unified one, and the words of a submit answer.

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from mjbridge import NO_MATCH, Certainty, Command, Imagine, InvalidCommand, Match
-from mjbridge.provider import Refusal
+from mjbridge import Certainty, Command, Imagine, InvalidCommand, Match
+from mjbridge.provider import NO_MATCH, Refusal
 from mjbridge_mjproxy.client import REFUSALS, FamilyProvider
 from mjbridge_mjproxy.records import Form
 

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from mjbridge import NO_MATCH, Bot, Certainty, Command, Imagine, Match
+from mjbridge import Bot, Certainty, Command, Imagine, Match
+from mjbridge.provider import NO_MATCH
 from mjbridge_mjproxy.client import FamilyProvider
 from mjbridge_mjproxy.records import Form
 

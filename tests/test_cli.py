@@ -1,0 +1,206 @@
+"""The command line, as a person or a script meets it: a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mjbridge import Status, Task
+
+PROVIDERS = ("apimart", "cometapi", "mjproxy", "octopusx")
+PROMPT = "a lighthouse at dusk --ar 16:9"
+
+
+class Shell:
+    """A folder and a home of its own, in which `mjbridge` is run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        own = {name: str(folder / "home") for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")}
+        self.environment = {**os.environ, **own, "COLUMNS": "200"}
+        self.environment.pop("MJBRIDGE_CONFIG", None)
+
+    def __call__(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "mjbridge", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+
+    def task(self, *arguments: str, exit_code: int = 0) -> Task:
+        """The one task that a `--json` command prints."""
+        done = self(*arguments, "--json")
+        assert done.returncode == exit_code, done.stderr.decode()
+        (line,) = done.stdout.splitlines()
+        return msgspec.json.decode(line, type=Task)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_imagine_on_the_emulator_ends_with_five_pictures(shell: Shell) -> None:
+    """Every provider, at the same time."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(_imagine, shell, provider) for provider in PROVIDERS]:
+            done.result()
+
+
+def _imagine(shell: Shell, provider: str) -> None:
+    done = shell("imagine", PROMPT, "--emulate", provider, "--download", provider)
+    assert done.returncode == 0, done.stderr.decode()
+    out = done.stdout.decode()
+    pictures = sorted((shell.folder / provider).iterdir())
+    assert len(pictures) == 5
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    assert all(f"{provider}{os.sep}{path.name}" in out for path in pictures)
+    assert out.startswith(f"emulated-{provider}:")
+    assert " completed\n" in out
+    progress = done.stderr.decode().splitlines()
+    assert progress[-1].endswith("completed 100%")
+    assert len(progress) == len(set(progress))
+
+
+def test_json_is_one_task_a_line_and_nothing_else(shell: Shell) -> None:
+    task = shell.task("imagine", PROMPT, "--emulate", "octopusx")
+    assert (task.status, task.provider, task.account) == (Status.COMPLETED, "octopusx", "emulated-octopusx")
+
+
+def test_a_task_is_found_again_by_the_next_command(shell: Shell) -> None:
+    """The whole story over separate processes: no-wait, fetch, wait, upscale, vary, reroll, press."""
+    task = shell.task("imagine", PROMPT, "--emulate", "cometapi", "--no-wait")
+    assert task.status is Status.PENDING
+    assert shell.task("fetch", task.ref).id == task.id
+    assert shell.task("fetch", task.ref, "--wait").status is Status.COMPLETED
+    single = shell.task("upscale", task.ref, "2", "--download", "out")
+    assert (single.action, single.parent_id) == ("upscale", task.id)
+    assert [path.name for path in (shell.folder / "out").iterdir()] == [f"{single.id}.png"]
+    assert shell.task("vary", task.ref, "3", "--no-wait").action == "variation"
+    assert shell.task("reroll", task.ref, "--no-wait").action == "reroll"
+    assert shell.task("press", task.ref, "U4", "--no-wait").action == "upscale"
+
+
+def test_a_configured_account_is_used_by_name_and_by_route(shell: Shell) -> None:
+    (shell.folder / "mjbridge.toml").write_text(
+        '[accounts.rehearsal]\nprovider = "apimart"\nbase_url = "emulator:"\n'
+        '[accounts.other]\nprovider = "mjproxy"\nbase_url = "emulator:"\n[routes]\ndefault = ["other"]\n'
+    )
+    assert shell.task("imagine", "pig", "--no-wait").account == "other"
+    task = shell.task("imagine", "pig", "--account", "rehearsal", "--no-wait")
+    assert (task.account, task.provider) == ("rehearsal", "apimart")
+    assert shell.task("fetch", task.ref).prompt == "pig"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["imagine", "pig"], "no configuration found"),
+        (["imagine", "pig", "--emulate", "comet"], "did you mean 'cometapi'?"),
+        (["imagine", "pig", "--emulate", "apimart", "--account", "main"], "exclude each other"),
+        (["imagine", "", "--emulate", "apimart"], "prompt is empty"),
+        (["imagine"], "Missing argument"),
+        (["upscale", "emulated-apimart:1", "5"], "1<=x<=4"),
+        (["fetch", "emulated-apimart"], "account:id"),
+        (["fetch", "main:1"], "no configuration found"),
+        (["--config", "missing.toml", "fetch", "main:1"], "missing.toml"),
+        (["normalize", "missing.json"], "missing.json"),
+        (["normalize", "-", "--provider", "comet"], "did you mean 'cometapi'?"),
+        (["juggle"], "No such command"),
+    ],
+)
+def test_misuse_is_one_message_and_exit_code_2(shell: Shell, arguments: list[str], message: str) -> None:
+    done = shell(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert message in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fetch", "emulated-cometapi:1"], "task_no_found"),
+        (["press", "emulated-apimart:1", "U1"], "no task 1"),
+        (["upscale", "emulated-mjproxy:1", "1"], "task_no_found"),
+    ],
+)
+def test_a_vendor_s_no_is_exit_code_1(shell: Shell, arguments: list[str], message: str) -> None:
+    done = shell(*arguments)
+    assert done.returncode == 1
+    assert message in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_wait_that_runs_out_names_the_task(shell: Shell) -> None:
+    done = shell("imagine", "pig", "--emulate", "apimart", "--timeout", "0.1")
+    assert done.returncode == 1
+    assert "emulated-apimart:task_" in done.stderr.decode()
+    assert "wait again with its ref" in done.stderr.decode()
+
+
+def test_a_folder_that_cannot_be_made_is_one_message(shell: Shell) -> None:
+    (shell.folder / "out").write_text("a file")
+    done = shell("imagine", "pig", "--emulate", "apimart", "--download", "out")
+    assert done.returncode == 1
+    assert "out: File exists" in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_normalize_reads_one_record_a_list_and_stdin(shell: Shell) -> None:
+    records = [{"id": "1", "imageUrl": "g", "status": "SUCCESS"}, {"id": "task_1", "grid_image_url": "g"}]
+    (shell.folder / "list.json").write_text(json.dumps(records, indent=2))
+    done = shell("normalize", "list.json")
+    tasks = [msgspec.json.decode(line, type=Task) for line in done.stdout.splitlines()]
+    assert [(task.id, task.provider) for task in tasks] == [("1", "mjproxy"), ("task_1", "apimart")]
+    assert done.returncode == 0
+    one = shell("normalize", "-", "--provider", "octopusx", stdin=b'{"id": "7"}')
+    assert msgspec.json.decode(one.stdout, type=Task).provider == "octopusx"
+
+
+def test_normalize_names_what_is_no_record_and_prints_the_others(shell: Shell) -> None:
+    done = shell("normalize", "-", stdin=b'[{"id":"1","imageUrl":"g"},{"colour":"red"},{"id":"2","imageUrl":"g"}]')
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 2
+    assert b"record 2: " in done.stderr
+    broken = shell("normalize", "-", stdin=b"<html>")
+    assert (broken.returncode, broken.stdout) == (1, b"")
+    assert b"not JSON" in broken.stderr
+
+
+def test_providers_lists_ours_as_text_and_as_json(shell: Shell) -> None:
+    text = shell("providers").stdout.decode()
+    assert all(name in text for name in PROVIDERS)
+    lines = [json.loads(line) for line in shell("providers", "--json").stdout.splitlines()]
+    assert {line["name"] for line in lines} >= set(PROVIDERS)
+    assert all(line["fault"] == "" for line in lines if line["name"] in PROVIDERS)
+
+
+def test_help_loads_no_provider(shell: Shell) -> None:
+    program = (
+        "import sys, mjbridge.cli\n"
+        "try:\n    mjbridge.cli.main(['--help'])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "loaded = [name for name in sys.modules if name.startswith(('mjbridge_', 'requests', 'stevedore', 'PIL'))]\n"
+        "assert not loaded, loaded\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, env=shell.environment)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Exit codes: 0 done, 1 failure, 2 misuse" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_traceback(shell: Shell) -> None:
+    record = b'{"id":"1","imageUrl":"g"}'
+    command = f'"{sys.executable}" -m mjbridge normalize - | head -c 1'
+    document = b"[" + b",".join([record] * 20_000) + b"]"
+    done = subprocess.run(command, shell=True, input=document, capture_output=True, env=shell.environment, check=False)
+    assert b"Traceback" not in done.stderr

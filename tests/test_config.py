@@ -1,0 +1,507 @@
+"""What a configuration may say, where it is found, and that every mistake in it is named where it stands."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from mjbridge import Bridge, Config, ConfigError, MJBridgeError, PluginError, Task, config
+
+KEY: Final = "sk-secret-0123456789abcdef"
+
+GOOD: Final = """\
+[accounts.main]
+provider = "cometapi"
+base_url = "emulator:"
+
+[accounts.spare]
+provider = "apimart"
+base_url = "emulator:"
+poll_interval = 1
+
+[routes]
+default = ["main", "spare"]
+cheap = { accounts = ["spare"] }
+"""
+
+ACCOUNT: Final[dict[str, Any]] = {"provider": "mjproxy", "base_url": "emulator:"}
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory, a home and a config folder with nothing in them."""
+    for name, folder in {"HOME": "home", "USERPROFILE": "home", "XDG_CONFIG_HOME": "xdg"}.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    monkeypatch.delenv("APPDATA", raising=False)
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    return tmp_path
+
+
+def write(path: Path, text: str = GOOD) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def named(account: str) -> str:
+    """A configuration that is told from others by its account's name."""
+    return f'[accounts.{account}]\nprovider = "mjproxy"\nbase_url = "emulator:"\n'
+
+
+def mistake(source: Any, *words: str) -> str:
+    """The text of the `ConfigError` that a configuration is, checked to hold the words."""
+    with pytest.raises(ConfigError) as caught:
+        config.load(source)
+    text = str(caught.value)
+    assert [word for word in words if word not in text] == []
+    return text
+
+
+# Where a configuration comes from.
+
+
+def test_a_toml_file_a_path_and_a_mapping_say_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.toml")
+    mapping = {
+        "accounts": {
+            "main": {"provider": "cometapi", "base_url": "emulator:"},
+            "spare": {"provider": "apimart", "base_url": "emulator:", "poll_interval": 1.0},
+        },
+        "routes": {"default": ["main", "spare"], "cheap": {"accounts": ["spare"]}},
+    }
+    assert config.load(path) == config.load(str(path)) == config.load(mapping) == Bridge(path).config
+    assert config.load(path).account("spare").poll_interval == 1
+
+
+def test_a_config_is_taken_as_it_is() -> None:
+    made = config.load({"accounts": {"main": ACCOUNT}})
+    assert isinstance(made, Config)
+    assert config.load(made) is made
+    assert Bridge(made).config is made
+
+
+def test_the_environment_variable_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MJBRIDGE_CONFIG", str(write(tmp_path / "named.toml", named("by_variable"))))
+    assert list(Bridge().config.accounts) == ["by_variable"]
+
+
+def test_the_working_directory_is_looked_at(nowhere: Path) -> None:
+    write(nowhere / "cwd" / "mjbridge.toml", named("by_directory"))
+    assert list(Bridge().config.accounts) == ["by_directory"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder"), [("XDG_CONFIG_HOME", "xdg"), ("APPDATA", "appdata"), ("HOME", "home/.config")]
+)
+def test_the_users_config_folder_is_looked_at(
+    variable: str, folder: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv(variable, str(nowhere / folder.partition("/")[0]))
+    write(nowhere / folder / "mjbridge" / "mjbridge.toml", named("by_user"))
+    assert list(Bridge().config.accounts) == ["by_user"]
+
+
+def test_the_places_are_looked_at_in_their_order(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = write(nowhere / "xdg" / "mjbridge" / "mjbridge.toml", named("by_user"))
+    here = write(nowhere / "cwd" / "mjbridge.toml", named("by_directory"))
+    variable = write(nowhere / "named.toml", named("by_variable"))
+    argument = write(nowhere / "own.toml", named("by_argument"))
+    monkeypatch.setenv("MJBRIDGE_CONFIG", str(variable))
+    assert list(config.load(argument).accounts) == ["by_argument"]
+    assert list(config.load().accounts) == ["by_variable"]
+    monkeypatch.delenv("MJBRIDGE_CONFIG")
+    assert list(config.load().accounts) == ["by_directory"]
+    here.unlink()
+    assert list(config.load().accounts) == ["by_user"]
+    user.unlink()
+    mistake(None, "MJBRIDGE_CONFIG", "mjbridge.toml", str(user))
+
+
+def test_an_empty_environment_variable_names_nothing(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MJBRIDGE_CONFIG", "")
+    write(nowhere / "cwd" / "mjbridge.toml", named("by_directory"))
+    assert list(config.load().accounts) == ["by_directory"]
+
+
+def test_a_file_that_the_environment_names_must_exist(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(nowhere / "cwd" / "mjbridge.toml")
+    monkeypatch.setenv("MJBRIDGE_CONFIG", str(nowhere / "missing.toml"))
+    mistake(None, str(nowhere / "missing.toml"), "cannot be read")
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "latin-1", "no toml"])
+def test_a_file_that_cannot_be_used_is_named(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "latin-1":
+        path.write_bytes('[accounts."Zürich"]'.encode("latin-1"))
+    elif kind == "no toml":
+        path.write_text("[accounts.main\n")
+    mistake(path, str(path))
+    with pytest.raises(ConfigError):
+        Bridge(path)
+
+
+# Mistakes, in a file and in a mapping.
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("[acounts.main]\n", ["unknown table 'acounts'", "'accounts'"]),
+        ("[xyz]\n", ["unknown table 'xyz'", "accounts, routes"]),
+        ('[accounts.main]\nprovider = "mjproxy"\napi-key = "x"\n', ["[accounts.main]", "'api-key'", "'api_key'"]),
+        ('[accounts.main]\nprovider = "mjproxy"\nreadtimeout = 1\n', ["[accounts.main]", "'read_timeout'"]),
+        ('[accounts.main]\nprovider = "mjproxy"\nxyz = 1\n', ["[accounts.main]", "'xyz'", "base_url", "api_key"]),
+        ('[accounts.main]\nbase_url = "emulator:"\n', ["[accounts.main]", "provider"]),
+        ("accounts = 1\n", ["[accounts]", "not a table"]),
+        ("[accounts]\nmain = 1\n", ["[accounts.main]", "not a table"]),
+        ("routes = 1\n", ["[routes]", "not a table"]),
+        (GOOD + 'night = ["sparre"]\n', ["[routes.night]", "unknown account 'sparre'", "'spare'"]),
+        (GOOD + 'night = ["xyz"]\n', ["[routes.night]", "unknown account 'xyz'", "main, spare"]),
+        (GOOD + 'night = { acounts = ["main"] }\n', ["[routes.night]", "'acounts'", "'accounts'"]),
+        (GOOD + "night = {}\n", ["[routes.night]", "accounts"]),
+        (GOOD + "night = []\n", ["[routes.night]", "no account"]),
+        (GOOD + 'night = "main"\n', ["[routes.night]", "array", "str"]),
+        (GOOD + "night = [1]\n", ["[routes.night]", "str", "int"]),
+        ('[accounts."a:b"]\nprovider = "mjproxy"\n', ["[accounts.'a:b']", "colon"]),
+        ('[accounts.""]\nprovider = "mjproxy"\n', ["[accounts.'']", "empty"]),
+    ],
+)
+def test_a_mistake_names_the_file_the_table_the_word_and_the_nearest_known_one(
+    wrong: str, words: list[str], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "own.toml", wrong)
+    mistake(path, str(path), *words)
+
+
+def test_a_mistake_in_a_mapping_names_the_table_too() -> None:
+    mistake({"accounts": {"main": {**ACCOUNT, "poll_intervall": 3}}}, "[accounts.main]", "'poll_interval'")
+    mistake({"acounts": {}}, "unknown table 'acounts'", "'accounts'")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("provider", 1),
+        ("base_url", 1),
+        ("api_key", 1),
+        ("api_key", [KEY]),
+        ("connect_timeout", "10"),
+        ("read_timeout", [KEY]),
+        ("read_timeout", True),
+        ("proxy", {}),
+        ("headers", {"X-Number": 1}),
+        ("headers", "X-Number: 1"),
+        ("verify", 1),
+        ("max_rate", "1/s"),
+        ("max_in_flight", 1.5),
+        ("poll_interval", "3 s"),
+        ("options", []),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_with_its_place(key: str, value: object) -> None:
+    text = mistake({"accounts": {"main": {**ACCOUNT, key: value}}}, "[accounts.main]", key)
+    assert KEY not in text
+
+
+@pytest.mark.parametrize("key", ["connect_timeout", "read_timeout"])
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_time_out_that_no_socket_can_have_is_refused(key: str, seconds: float) -> None:
+    with pytest.raises(ConfigError, match=key):
+        _open(base_url="http://127.0.0.1:9", **{key: seconds})
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_a_poll_interval_that_nobody_can_sleep_is_refused(seconds: float) -> None:
+    with pytest.raises(ConfigError, match="poll_interval"):
+        _open(poll_interval=seconds)
+
+
+@pytest.mark.parametrize(("key", "number"), [("max_rate", 0), ("max_rate", -1), ("max_in_flight", 0)])
+def test_a_limit_that_lets_nothing_through_is_refused(key: str, number: int) -> None:
+    with pytest.raises(ConfigError, match=key):
+        _open(**{key: number})
+
+
+@pytest.mark.parametrize("value", ["snow \N{SNOWMAN}", "two\nlines", "two\r\nX-Other: lines", "a\x00b"])
+def test_a_header_that_http_cannot_carry_is_refused_and_its_value_not_echoed(value: str) -> None:
+    with pytest.raises(ConfigError, match="X-Note") as caught:
+        _open(base_url="http://127.0.0.1:9", headers={"X-Note": f"{KEY}{value}"})
+    assert KEY not in str(caught.value)
+    with pytest.raises(ConfigError, match="headers"):
+        _open(base_url="http://127.0.0.1:9", headers={value: "x"})
+
+
+def test_a_certificate_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pem"
+    with pytest.raises(ConfigError, match=r"verify.*missing\.pem"):
+        _open(base_url="https://127.0.0.1:9", verify=str(missing))
+    missing.touch()
+    _open(base_url="https://127.0.0.1:9", verify=str(missing))
+
+
+def test_a_configuration_that_cannot_be_parsed_is_not_echoed(tmp_path: Path) -> None:
+    for wrong in (f'api_key = "{KEY}', f"api_key = {KEY}", f'api_key = "{KEY}" x', f'a = 1\na = "{KEY}"'):
+        assert KEY not in mistake(write(tmp_path / "own.toml", f"[accounts.main]\n{wrong}\n"))
+
+
+# Routes.
+
+
+def test_a_route_is_a_list_or_a_table() -> None:
+    loaded = config.load(
+        {
+            "accounts": {"main": ACCOUNT, "spare": ACCOUNT},
+            "routes": {"a": ["spare", "main"], "b": {"accounts": ["main"]}},
+        }
+    )
+    assert loaded.route("a") == ["spare", "main"]
+    assert loaded.route("b") == ["main"]
+
+
+def test_an_account_is_a_route_to_itself_unless_a_route_has_its_name() -> None:
+    written: dict[str, Any] = {"accounts": {"main": ACCOUNT, "spare": ACCOUNT}}
+    assert config.load(written).route("spare") == ["spare"]
+    assert config.load({**written, "routes": {"spare": ["main"]}}).route("spare") == ["main"]
+
+
+def test_an_account_alone_is_the_default_route() -> None:
+    loaded = config.load({"accounts": {"main": ACCOUNT}})
+    assert loaded.route("default") == ["main"]
+    assert Bridge(loaded).imagine("a lighthouse").account == "main"
+
+
+def test_among_two_accounts_there_is_no_default_unless_one_is_named_so() -> None:
+    with pytest.raises(ConfigError, match="no default route"):
+        Bridge({"accounts": {"main": ACCOUNT, "spare": ACCOUNT}}).imagine("a lighthouse")
+    bridge = Bridge({"accounts": {"default": ACCOUNT, "spare": ACCOUNT}})
+    assert bridge.imagine("a lighthouse").account == "default"
+
+
+def test_no_account_at_all_is_a_configuration_that_can_do_nothing() -> None:
+    with pytest.raises(ConfigError):
+        Bridge({}).imagine("a lighthouse")
+
+
+def test_an_unknown_route_or_account_is_named_with_the_nearest() -> None:
+    bridge = Bridge({"accounts": {"main": ACCOUNT, "spare": ACCOUNT}})
+    with pytest.raises(ConfigError, match=r"unknown account 'spar'.*'spare'"):
+        bridge.imagine("a lighthouse", route="spar")
+    with pytest.raises(ConfigError, match=r"unknown account 'spar'.*'spare'"):
+        bridge.fetch("spar:1")
+
+
+def test_a_route_goes_to_its_first_account() -> None:
+    bridge = Bridge({"accounts": {"main": ACCOUNT, "spare": ACCOUNT}, "routes": {"default": ["spare", "main"]}})
+    assert bridge.imagine("a lighthouse").account == "spare"
+
+
+# Keys.
+
+
+def _with(**settings: Any) -> dict[str, Any]:
+    return {"accounts": {"main": {**ACCOUNT, **settings}}}
+
+
+def _open(**settings: Any) -> None:
+    Bridge(_with(**settings)).account("main")
+
+
+def test_a_key_is_read_from_the_environment_a_file_or_the_place_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWN_KEY", KEY)
+    path = write(tmp_path / "key.txt", f"{KEY}\n")
+    for written in ("env:OWN_KEY", f"file:{path}", KEY, f"  {KEY}\n"):
+        assert config.secret(written, "here") == KEY
+    assert config.secret("sk:with:colons", "here") == "sk:with:colons"
+    assert config.secret(None, "here") == config.secret("", "here") == ""
+
+
+def test_a_key_file_may_stand_in_the_home_folder(nowhere: Path) -> None:
+    write(nowhere / "home" / "key.txt", KEY)
+    assert config.secret("file:~/key.txt", "here") == KEY
+
+
+def test_a_missing_variable_is_named_with_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    for value in (None, ""):
+        if value is not None:
+            monkeypatch.setenv("NO_SUCH_KEY", value)
+        with pytest.raises(ConfigError, match=r"'main'.*NO_SUCH_KEY.*not set"):
+            _open(base_url="http://127.0.0.1:9", api_key="env:NO_SUCH_KEY")
+
+
+def test_a_missing_variable_is_no_matter_until_its_account_is_used() -> None:
+    broken = {"provider": "cometapi", "api_key": "env:NO_SUCH_KEY"}
+    bridge = Bridge({"accounts": {"main": ACCOUNT, "broken": broken}, "routes": {"default": ["main", "broken"]}})
+    assert bridge.imagine("a lighthouse").account == "main"
+    with pytest.raises(ConfigError, match="NO_SUCH_KEY"):
+        bridge.fetch("broken:1")
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "binary"])
+def test_a_key_file_that_cannot_be_read_is_named_with_the_account(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "key.txt"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "binary":
+        path.write_bytes(b"\xff\xfe\xfd")
+    with pytest.raises(ConfigError) as caught:
+        _open(base_url="http://127.0.0.1:9", api_key=f"file:{path}")
+    assert "'main'" in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", " ", "\t", "\x7f", "\N{NO-BREAK SPACE}", "ü", "\u2028"])
+@pytest.mark.parametrize("kind", ["plain", "env", "file"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_echoed(
+    kind: str, between: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = f"{KEY}{between}second"
+    if kind == "env":
+        monkeypatch.setenv("OWN_KEY", wrong)
+    path = write(tmp_path / "key.txt", wrong)
+    written = {"plain": wrong, "env": "env:OWN_KEY", "file": f"file:{path}"}[kind]
+    with pytest.raises(ConfigError) as caught:
+        _open(base_url="http://127.0.0.1:9", api_key=written)
+    assert "'main'" in str(caught.value)
+    assert "second" not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+    assert KEY not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+
+
+@pytest.mark.parametrize("prefix", ["env:", "file:"])
+def test_a_prefix_without_a_name_is_no_key(prefix: str) -> None:
+    with pytest.raises(ConfigError):
+        config.secret(prefix, "here")
+
+
+def test_a_provider_that_needs_a_key_says_how_to_give_one() -> None:
+    for provider in ("apimart", "cometapi", "octopusx"):
+        for key in (None, "", "  "):
+            with pytest.raises(ConfigError, match=r"'main'.*api_key = \"env:MAIN_KEY\""):
+                Bridge({"accounts": {"main": {"provider": provider, "api_key": key}}}).account("main")
+
+
+def test_an_emulated_account_needs_no_key_and_does_not_look_for_one() -> None:
+    for provider in ("apimart", "cometapi", "mjproxy", "octopusx"):
+        for key in (None, "env:NO_SUCH_KEY", "file:/no/such/file"):
+            account = {"provider": provider, "base_url": "emulator:", "api_key": key}
+            task = Bridge({"accounts": {"main": account}}).imagine("a lighthouse")
+            assert (task.provider, task.account) == (provider, "main")
+
+
+def test_a_key_does_not_show_in_what_a_configuration_prints() -> None:
+    loaded = config.load(_with(api_key=KEY, headers={"X-Api-Key": KEY}))
+    assert KEY not in f"{loaded} {loaded!r} {loaded.accounts['main']!r} {Bridge(loaded).account('main')!r}"
+
+
+# What the provider checks.
+
+
+@pytest.mark.parametrize(
+    ("provider", "options", "words"),
+    [
+        ("mjproxy", {"speeed": "path"}, r"unknown key 'speeed'.*'speed'"),
+        ("mjproxy", {"speed": "warp"}, r"(?i)invalid enum value 'warp'.*speed"),
+        ("mjproxy", {"auth": 1}, "auth"),
+        ("cometapi", {"sped": "path"}, r"unknown key 'sped'.*'speed'"),
+        ("octopusx", {"mod": "fast"}, r"unknown key 'mod'.*'mode'"),
+        ("apimart", {"speed": "fast"}, r"unknown key 'speed'.*none"),
+    ],
+)
+def test_options_are_checked_by_the_provider(provider: str, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        _open(provider=provider, options=options)
+    assert provider in str(caught.value)
+
+
+def test_options_reach_the_provider() -> None:
+    bridge = Bridge(_with(options={"speed": "none"}))
+    assert bridge.account("main").provider.options.speed == "none"
+    with pytest.raises(MJBridgeError, match="speed"):
+        bridge.imagine("a lighthouse", speed="fast")
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [("comet", r"unknown provider 'comet'.*'cometapi'"), ("xyz", r"'xyz'.*apimart, cometapi, mjproxy, octopusx")],
+)
+def test_an_unknown_provider_is_named_with_the_nearest(provider: str, words: str) -> None:
+    with pytest.raises(PluginError, match=words):
+        Bridge(_with(provider=provider)).imagine("a lighthouse")
+
+
+# Where the vendor is.
+
+
+def test_a_provider_without_a_vendor_of_its_own_needs_a_base_url() -> None:
+    with pytest.raises(ConfigError, match=r"'main'.*mjproxy.*base_url"):
+        _open(base_url=None)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["localhost:8080", "//localhost:8080", "ftp://localhost", "http://", "https:///mj", "localhost", "emulator"],
+)
+def test_a_base_url_begins_with_http_and_a_host(base_url: str) -> None:
+    with pytest.raises(ConfigError, match=r"'main'.*base_url"):
+        _open(base_url=base_url)
+
+
+@pytest.mark.parametrize("base_url", ["http://[::1", "http://["])
+def test_a_base_url_that_is_none_at_all_is_a_mistake_too(base_url: str) -> None:
+    with pytest.raises(ConfigError, match="base_url"):
+        _open(base_url=base_url)
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "HTTPS://relay.invalid/v2/", "http://[::1]:8080"])
+def test_a_base_url_may_have_a_port_and_a_path(base_url: str) -> None:
+    _open(base_url=base_url)
+
+
+def test_a_provider_with_a_vendor_of_its_own_has_its_base_url() -> None:
+    assert Bridge(_with(provider="cometapi", base_url=None, api_key=KEY)).account("main").provider.base_url
+
+
+def test_an_emulator_behind_a_folder_remembers_its_tasks(tmp_path: Path) -> None:
+    settings = _with(base_url=f"emulator:{tmp_path / 'tasks'}")
+    task = Bridge(settings).imagine("a lighthouse")
+    assert Bridge(settings).fetch(task.ref).prompt == "a lighthouse"
+
+
+def test_nothing_is_opened_before_it_is_used() -> None:
+    opened: list[str] = []
+
+    def transport(*_: object) -> Any:
+        opened.append("a transport")
+
+    bridge = Bridge(_with(), transport=transport)
+    assert opened == []
+    bridge.account("main")
+    bridge.account("main")
+    assert opened == ["a transport"]
+
+
+@pytest.mark.parametrize("ref", ["", "main", "main:", ":1", ":"])
+def test_a_ref_is_an_account_and_an_id(ref: str) -> None:
+    bridge = Bridge(_with())
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: bridge.fetch(ref),
+        lambda: bridge.upscale(ref, 1),
+        lambda: bridge.seed(ref),
+    )
+    for call in calls:
+        with pytest.raises(MJBridgeError, match="account:id"):
+            call()
+
+
+def test_a_task_read_from_storage_has_no_account_to_go_to() -> None:
+    with pytest.raises(MJBridgeError, match="account:id"):
+        Bridge(_with()).fetch(Task(id="1730621826053455"))
