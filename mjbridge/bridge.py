@@ -67,7 +67,9 @@ class Bridge:
 
     def close(self) -> None:
         """Free the connections."""
-        for account in self._accounts.values():
+        with self._lock:
+            accounts = list(self._accounts.values())
+        for account in accounts:
             account.transport.close()
 
     def account(self, name: str) -> Account:

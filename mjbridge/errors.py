@@ -125,7 +125,7 @@ class SubmissionUnknown(MJBridgeError):
 
 
 class MalformedReply(MJBridgeError):
-    """The reply is not the vendor's API: HTML, a redirect, an empty or cut body, JSON of another kind."""
+    """The reply is not the vendor's API: HTML, a redirect, an empty body, JSON of another kind, or too much of it."""
 
     way_out = "Check this account's base_url"
 

@@ -20,8 +20,12 @@ _NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?)\s*(%?)\s*", re.ASCII)
 _SUGGESTION = re.compile(r"[1-9]\ufe0f?\u20e3")
 _SHORTENED = "## Shortened prompts"
 
+_PERCENTS: Final = {f"{percent}%": percent for percent in range(101)}
+
 # Epoch seconds, milliseconds and microseconds of any year from 1973 to 5138 do not overlap.
-_EPOCH_UNITS: Final = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6))
+_FIRST_MILLISECOND: Final = 10**11
+_LAST_MILLISECOND: Final = 10**14
+_EPOCH_UNITS: Final = ((_FIRST_MILLISECOND, 1.0), (_LAST_MILLISECOND, 1e3), (10**17, 1e6))
 
 
 def text(value: object) -> str | None:
@@ -56,6 +60,8 @@ def whole(value: object) -> int | None:
 
 def progress(value: object) -> int | None:
     """Percent 0-100: `"65%"`, `"65"`, `65`, and `0.65` as the fraction it must be. Out of range is cut to it."""
+    if type(value) is str and value in _PERCENTS:
+        return _PERCENTS[value]
     found = number(value)
     if found is None:
         return None
@@ -66,6 +72,8 @@ def progress(value: object) -> int | None:
 
 def moment(value: object) -> datetime | None:
     """A time as aware UTC: epoch seconds, milliseconds or microseconds by size, or ISO text. 0 and `""` are None."""
+    if type(value) is int and _FIRST_MILLISECOND <= value < _LAST_MILLISECOND:
+        return datetime.fromtimestamp(value / 1000, UTC)
     found = number(value)
     if found is None:
         return _iso(value) if isinstance(value, str) else None
@@ -86,7 +94,7 @@ def milliseconds(value: datetime | None) -> int | None:
     if value is None:
         return None
     count = round(value.timestamp() * 1000)
-    return count if count >= _EPOCH_UNITS[0][0] else seconds(value)
+    return count if count >= _FIRST_MILLISECOND else seconds(value)
 
 
 def seconds(value: datetime | None) -> int | None:
@@ -124,6 +132,8 @@ def urls(value: object, *, key: str = "url") -> tuple[str, ...]:
 
 def pictures(shown: str | None, singles: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """The picture of a task, never repeated among its singles; a single alone is the picture."""
+    if not singles:
+        return shown or None, ()
     if not shown and len(singles) == 1:
         return singles[0], ()
     return shown or None, tuple(url for url in singles if url != shown)
@@ -156,11 +166,15 @@ def wire_buttons(value: object) -> list[WireButton]:
 
 def buttons(entries: Iterable[WireButton] | None) -> tuple[Button, ...]:
     """Canonical buttons; those without a custom id cannot be pressed and are left out."""
-    return tuple(
+    if not entries:
+        return ()
+    # A list first: a tuple of a generator costs half as much again.
+    found = [
         Button(entry.custom_id, entry.label or "", entry.emoji or "", entry.type, entry.style)
-        for entry in entries or ()
+        for entry in entries
         if entry.custom_id
-    )
+    ]
+    return tuple(found)
 
 
 def word(value: object, canonical: Mapping[str, str] = {}) -> str:
@@ -171,7 +185,9 @@ def word(value: object, canonical: Mapping[str, str] = {}) -> str:
 
 def suggestions(answer: str | None) -> tuple[str, ...]:
     """The suggestions in the answer of describe or shorten: numbered by keycap emoji, else a line each."""
-    told = (answer or "").rpartition(_SHORTENED)[2]
+    if not answer:
+        return ()
+    told = answer.rpartition(_SHORTENED)[2]
     parts = _SUGGESTION.split(told)[1:] or told.splitlines()
     return tuple(filter(None, (part.strip() for part in parts)))
 

@@ -1,10 +1,9 @@
 """The `requests` transport: time-outs, no redirects, bounded replies, one session a thread."""
 
-import ssl
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from traceback import walk_tb
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -12,25 +11,23 @@ import msgspec
 import requests
 import urllib3
 
-from mjbridge.errors import InvalidCommand, MalformedReply, MJBridgeError, Unavailable
+from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
 from mjbridge.wire import PICTURE_LIMIT, HttpRequest, HttpResponse, is_http
 
 _CHUNK: Final = 2**16
 _MOST_REDIRECTS: Final = 5
 _USER_AGENT: Final = "mjbridge"
+_NO_CONNECTION: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
-# Raised before the first byte of a request has left: requests' own errors, and urllib3's reasons behind others.
-_NEVER_SENT: Final = (
-    requests.ConnectTimeout,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-)
-_NEVER_SENT_REASONS: Final = (
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
-)
-_NO_TUNNEL: Final = "Tunnel connection failed"
+
+class _Body(io.BytesIO):
+    """A request's body, which knows whether any of it has left: until then the vendor cannot have taken the request."""
+
+    left = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.left = True
+        return super().read(size)
 
 
 class RequestsTransport:
@@ -58,7 +55,7 @@ class RequestsTransport:
     def send(self, request: HttpRequest) -> HttpResponse:
         """The reply, whatever its status. A redirect is returned, not followed: no other host gets the key."""
         headers = {"Accept": "application/json", **self._headers, **request.headers}
-        body = None if request.json is None else _encoded(request.json)
+        body = None if request.json is None else _Body(_encoded(request.json))
         if body is not None:
             headers["Content-Type"] = "application/json"
         return self._exchange(request.method, self._base_url + request.path, request.limit, headers, body)
@@ -94,8 +91,17 @@ class RequestsTransport:
         return session_of_this_thread
 
     def _exchange(
-        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: bytes | None
+        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: _Body | None
     ) -> HttpResponse:
+        outcome = self._attempt(method, url, limit, headers, body)
+        if isinstance(outcome, Unavailable):
+            # Raised out here, in no context of what requests raised, for that holds the request and so the key.
+            raise outcome
+        return outcome
+
+    def _attempt(
+        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: _Body | None
+    ) -> HttpResponse | Unavailable:
         started = self._clock()
         try:
             with self._session().request(
@@ -110,16 +116,16 @@ class RequestsTransport:
                 stream=True,
             ) as response:
                 content = b"".join(self._body(response, limit, started))
+                seen = {name.lower(): value for name, value in response.headers.items()}
+                return HttpResponse(response.status_code, content, seen)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            # Not chained: what requests raises holds the request, and the request holds the key.
-            raise _unreachable(error, url) from None
-        return HttpResponse(
-            response.status_code, content, {name.lower(): value for name, value in response.headers.items()}
-        )
+            return _unreachable(error, url, body)
 
     def _body(self, response: requests.Response, limit: int, started: float) -> Iterator[bytes]:
         received = 0
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        # urllib3 before 2.2 has no read1: there the clock is looked at only when a whole chunk is there.
+        read = getattr(response.raw, "read1", response.raw.read)
+        while chunk := read(_CHUNK, decode_content=True):
             received += len(chunk)
             if received > limit:
                 raise MalformedReply(
@@ -145,26 +151,11 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or "?"
 
 
-def _never_sent(error: Exception) -> bool:
+def _unreachable(error: Exception, url: str, body: _Body | None) -> Unavailable:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    # urllib3 says ProxyError of whatever goes wrong behind a proxy, also after the request.
-    cause = reason.original_error if isinstance(reason, urllib3.exceptions.ProxyError) else reason
-    no_tunnel = isinstance(cause, OSError) and str(cause).startswith(_NO_TUNNEL)
-    return isinstance(error, _NEVER_SENT) or isinstance(cause, _NEVER_SENT_REASONS) or no_tunnel or _is_handshake(cause)
-
-
-def _is_handshake(reason: object) -> bool:
-    # A TLS error may also come after the request, under the same name: only its place tells.
-    if not isinstance(reason, urllib3.exceptions.SSLError):
-        return False
-    frames = walk_tb(reason.args[0].__traceback__)
-    return any(frame.f_code is ssl.SSLSocket.do_handshake.__code__ for frame, _ in frames)
-
-
-def _unreachable(error: Exception, url: str) -> MJBridgeError:
-    never_sent = _never_sent(error)
-    what = "no connection to" if never_sent else "no usable reply from"
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return Unavailable(
-        f"{what} {_host(url)}: {type(reason or error).__name__}", accepted="no" if never_sent else "maybe"
+    # A request without a body costs nothing whatever became of it: there the kind of error is proof enough.
+    left = (
+        body.left if body else not isinstance(error, requests.ConnectTimeout) and not isinstance(reason, _NO_CONNECTION)
     )
+    what = "no usable reply from" if left else "no connection to"
+    return Unavailable(f"{what} {_host(url)}: {type(reason or error).__name__}", accepted="maybe" if left else "no")
