@@ -9,18 +9,23 @@ from typing import Any, Final, TypeGuard, TypeVar, cast
 import msgspec
 
 from mjbridge.errors import MalformedRecord
-from mjbridge.task import Button
+from mjbridge.task import NO_RAW, Button, Task
 
 Record = bytes | str | Mapping[str, Any]
 """A vendor's record as people have it: JSON bytes or text, or what a JSON reader made of it."""
 
 Wire = TypeVar("Wire", bound=msgspec.Struct)
 
+NOT_AS_EXPECTED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a typed decoder raises for bytes that the lenient readers may still make sense of."""
+
 _NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?)\s*(%?)\s*", re.ASCII)
 _SUGGESTION = re.compile(r"[1-9]\ufe0f?\u20e3")
 _SHORTENED = "## Shortened prompts"
 
-_PERCENTS: Final = {f"{percent}%": percent for percent in range(101)}
+_from_timestamp: Final = datetime.fromtimestamp
+
+PERCENTS: Final[Mapping[str | None, int]] = {f"{percent}%": percent for percent in range(101)}
 
 # Epoch seconds, milliseconds and microseconds of any year from 1973 to 5138 do not overlap.
 _FIRST_MILLISECOND: Final = 10**11
@@ -60,8 +65,6 @@ def whole(value: object) -> int | None:
 
 def progress(value: object) -> int | None:
     """Percent 0-100: `"65%"`, `"65"`, `65`, and `0.65` as the fraction it must be. Out of range is cut to it."""
-    if type(value) is str and value in _PERCENTS:
-        return _PERCENTS[value]
     found = number(value)
     if found is None:
         return None
@@ -72,8 +75,8 @@ def progress(value: object) -> int | None:
 
 def moment(value: object) -> datetime | None:
     """A time as aware UTC: epoch seconds, milliseconds or microseconds by size, or ISO text. 0 and `""` are None."""
-    if type(value) is int and _FIRST_MILLISECOND <= value < _LAST_MILLISECOND:
-        return datetime.fromtimestamp(value / 1000, UTC)
+    if type(value) is int and _FIRST_MILLISECOND < value < _LAST_MILLISECOND:
+        return _from_timestamp(value / 1000, UTC)
     found = number(value)
     if found is None:
         return _iso(value) if isinstance(value, str) else None
@@ -139,7 +142,7 @@ def pictures(shown: str | None, singles: tuple[str, ...]) -> tuple[str | None, t
     return shown or None, tuple(url for url in singles if url != shown)
 
 
-class WireButton(msgspec.Struct, rename="camel"):
+class WireButton(msgspec.Struct, rename="camel", gc=False):
     """A button as every dialect writes it: the one object whose keys never change."""
 
     custom_id: str | None = None
@@ -168,13 +171,14 @@ def buttons(entries: Iterable[WireButton] | None) -> tuple[Button, ...]:
     """Canonical buttons; those without a custom id cannot be pressed and are left out."""
     if not entries:
         return ()
-    # A list first: a tuple of a generator costs half as much again.
-    found = [
-        Button(entry.custom_id, entry.label or "", entry.emoji or "", entry.type, entry.style)
-        for entry in entries
-        if entry.custom_id
-    ]
-    return tuple(found)
+    # From a list: a tuple of a generator costs half as much again.
+    return tuple(
+        [
+            Button(entry.custom_id, entry.label or "", entry.emoji or "", entry.type, entry.style)
+            for entry in entries
+            if entry.custom_id
+        ]
+    )
 
 
 def word(value: object, canonical: Mapping[str, str] = {}) -> str:
@@ -197,17 +201,27 @@ def join_suggestions(texts: Iterable[str]) -> str:
     return "\n\n".join(f"{number}\ufe0f\u20e3 {text}" for number, text in enumerate(texts, start=1))
 
 
-def parse(record: Record, parse_bytes: Callable[[bytes], Wire], read: Callable[[Mapping[str, Any]], Wire]) -> Wire:
-    """A record as a wire struct: bytes as they should be in one step, all else leniently through a mapping.
+def reader(
+    parse: Callable[[bytes], Wire],
+    read: Callable[[Mapping[str, Any]], Wire],
+    build: Callable[[Wire, msgspec.Raw], Task],
+    *,
+    keep_raw: bool,
+) -> Callable[[Record], Task]:
+    """A provider's `normalizer`: a record becomes a wire struct, and that a task.
 
-    Raises `MalformedRecord` for what is not one JSON object.
+    `parse` takes bytes that are as they should be in one step; all else is read leniently through a mapping.
     """
-    if isinstance(record, bytes):
-        try:
-            return parse_bytes(record)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass  # the lenient way reads it all the same, or tells what is wrong
-    return read(decode(record))
+
+    def normalize(record: Record) -> Task:
+        if type(record) is bytes:
+            try:
+                return build(parse(record), msgspec.Raw(record) if keep_raw else NO_RAW)
+            except NOT_AS_EXPECTED:
+                pass  # the lenient way reads it all the same, or tells what is wrong
+        return build(read(decode(record)), raw(record) if keep_raw else NO_RAW)
+
+    return normalize
 
 
 def fill(kind: type[Wire], record: Mapping[str, Any], readers: Mapping[str, Callable[[object], Any]]) -> Wire:

@@ -95,7 +95,7 @@ _ACTIONS_OF_KINDS = {
 }
 
 
-class Button(msgspec.Struct, frozen=True, omit_defaults=True):
+class Button(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A follow-up that a finished task offers.
 
     `custom_id` is the vendor's handle (`"MJ::JOB::upsample::2::<hash>"`): copy it, never build it.
@@ -142,7 +142,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
 
 
-class Task(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, tag_field="schema_version", tag=1):
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, tag_field="schema_version", tag=1, gc=False):
     """One Midjourney task, whoever sold it. Build it by keyword.
 
     Times are aware and in UTC; a field is None, `""` or `()` where the vendor says nothing.

@@ -153,9 +153,8 @@ def _host(url: str) -> str:
 
 def _unreachable(error: Exception, url: str, body: _Body | None) -> Unavailable:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    # A request without a body costs nothing whatever became of it: there the kind of error is proof enough.
-    left = (
-        body.left if body else not isinstance(error, requests.ConnectTimeout) and not isinstance(reason, _NO_CONNECTION)
-    )
+    # A request without a body costs nothing, whatever became of it: there the kind of error will do.
+    unconnected = isinstance(error, requests.ConnectTimeout) or isinstance(reason, _NO_CONNECTION)
+    left = not unconnected if body is None else body.left
     what = "no usable reply from" if left else "no connection to"
     return Unavailable(f"{what} {_host(url)}: {type(reason or error).__name__}", accepted="maybe" if left else "no")

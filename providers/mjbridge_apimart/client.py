@@ -5,7 +5,6 @@ workflow, best-practices). Submits answer at once; every result is polled.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -150,11 +149,11 @@ class APIMart(Provider):
 
     def normalize(self, record: Record) -> Task:
         """A record of the Midjourney query, the unified query or the webhook."""
-        return records.normalize(record, self.name)
+        return self.normalizer()(record)
 
     def normalizer(self, *, keep_raw: bool = True) -> Callable[[Record], Task]:
         """`normalize`, bound once."""
-        return partial(records.normalize, provider=self.name, keep_raw=keep_raw)
+        return records.normalizer(self.name, keep_raw=keep_raw)
 
     def render(self, task: Task) -> dict[str, Any]:
         """A record of the Midjourney query."""

@@ -6,6 +6,7 @@ The unified query: https://docs.apimart.ai/en/api-reference/tasks/status
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,6 @@ import msgspec
 from mjbridge import Action, Button, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
 from mjbridge.fields import Record
 from mjbridge.provider import NO_MATCH
-from mjbridge.task import NO_RAW
 
 # Upper case of the Midjourney query, lower case of the unified one, and the words of a submit answer.
 STATUSES: Final[Mapping[str, Status]] = {
@@ -58,27 +58,27 @@ _ACTION_WORDS: Final[Mapping[str, str]] = {Action.EDIT: "EDITS"}
 _SPEEDS: Final = frozenset(Speed)
 
 
-class WireMedia(msgspec.Struct):
+class WireMedia(msgspec.Struct, gc=False):
     """An item of the unified `result`: newer pages show a list of addresses, older ones a text."""
 
     url: list[str] | str | None = None
     expires_at: int | None = None
 
 
-class WireResult(msgspec.Struct):
+class WireResult(msgspec.Struct, gc=False):
     """What a unified task made."""
 
     images: list[WireMedia] | None = None
     videos: list[WireMedia] | None = None
 
 
-class WireFault(msgspec.Struct):
+class WireFault(msgspec.Struct, gc=False):
     """Why a unified task failed."""
 
     message: str | None = None
 
 
-class WireTask(msgspec.Struct):
+class WireTask(msgspec.Struct, gc=False):
     """Both shapes in one: they share `id`, `status` and `progress`, and no other key. `data` wraps the unified one."""
 
     id: str | None = None
@@ -118,9 +118,9 @@ _decode: Final = msgspec.json.Decoder(WireTask).decode
 _PROPERTIES: Final = ("quota", "estimated_time", "actual_time", "credits_cost")
 
 
-def normalize(record: Record, provider: str, *, keep_raw: bool = True) -> Task:
-    """A task from either shape, wrapped in `{code, data}` or bare."""
-    return _task(fields.parse(record, _decode, _fill), provider, fields.raw(record) if keep_raw else NO_RAW)
+def normalizer(provider: str, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+    """The reader of either shape, wrapped in `{code, data}` or bare."""
+    return fields.reader(_decode, _fill, partial(_task, provider), keep_raw=keep_raw)
 
 
 def _addresses(value: object) -> list[str]:
@@ -177,7 +177,7 @@ def _fill(record: Mapping[str, Any]) -> WireTask:
     return fields.fill(WireTask, record, _READERS)
 
 
-def _task(outer: WireTask, provider: str, raw: msgspec.Raw) -> Task:
+def _task(provider: str, outer: WireTask, raw: msgspec.Raw) -> Task:
     wire = outer.data or outer
     task_id = wire.id or wire.task_id
     if not task_id:

@@ -5,7 +5,6 @@ trueai-org/midjourney-proxy, relay/relay-mj.go and service/midjourney.go of Quan
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
@@ -192,11 +191,11 @@ class FamilyProvider(Provider):
 
     def normalize(self, record: Record) -> Task:
         """Any wire record of the family."""
-        return records.normalize(record, self.name)
+        return self.normalizer()(record)
 
     def normalizer(self, *, keep_raw: bool = True) -> Callable[[Record], Task]:
         """`normalize`, bound once."""
-        return partial(records.normalize, provider=self.name, keep_raw=keep_raw)
+        return records.normalizer(self.name, keep_raw=keep_raw)
 
     def render(self, task: Task) -> dict[str, Any]:
         """A record with the keys this vendor writes."""

@@ -5,13 +5,13 @@ trueai-org/midjourney-proxy (Models/TaskInfo), QuantumNous/new-api (dto/midjourn
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from mjbridge import Action, Bot, Button, Certainty, MalformedRecord, Match, Status, Task, fields
-from mjbridge.fields import Record
-from mjbridge.task import NO_RAW
+from mjbridge.fields import PERCENTS, Record, buttons, moment, progress, text
 
 # `status` of trueai's TaskStatus, which is novicezk's plus MODAL and CANCEL; "" is a new-api row before its first poll.
 STATUSES: Final[Mapping[str, Status]] = {
@@ -43,7 +43,7 @@ BOT_WORDS: Final[Mapping[str, str]] = {Bot.MIDJOURNEY: "MID_JOURNEY", Bot.NIJI: 
 # Discord writes "relaxed"; the queue is the same.
 SPEEDS: Final = {"relaxed": "relax"}
 
-_ACTIONS_BY_WORD: Final = {action.value.upper(): action.value for action in Action}
+_ACTIONS_BY_WORD: Final[Mapping[str | None, str]] = {action.value.upper(): action.value for action in Action}
 _ACTION_WORDS: Final[Mapping[str, str]] = {Action.EDIT: "EDITS"}
 
 # Their picture is the one the caller gave, and their answer is text.
@@ -54,14 +54,18 @@ MARKS: Final = ("imageUrl", "promptEn", "submitTime", "failReason", "finishTime"
 
 _FINAL_PROMPT: Final = "finalPrompt"
 
+# Looked up for each of millions of records, where an attribute of a module or of a class is no longer free.
+_COMPLETED: Final = Status.COMPLETED
+_UNKNOWN: Final = Status.UNKNOWN
 
-class WireUrl(msgspec.Struct):
+
+class WireUrl(msgspec.Struct, gc=False):
     """An address in an object of its own, as trueai writes it; the thumbnail beside it is no result."""
 
     url: str | None = None
 
 
-class WireTask(msgspec.Struct, rename="camel"):
+class WireTask(msgspec.Struct, rename="camel", gc=False):
     """A record in which every value has the type it should have."""
 
     id: str | None = None
@@ -93,9 +97,9 @@ class WireTask(msgspec.Struct, rename="camel"):
 _decode: Final = msgspec.json.Decoder(WireTask).decode
 
 
-def normalize(record: Record, provider: str, *, keep_raw: bool = True) -> Task:
-    """A task from any wire record of the family."""
-    return _task(fields.parse(record, _decode, _fill), provider, fields.raw(record) if keep_raw else NO_RAW)
+def normalizer(provider: str, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+    """The reader of any wire record of the family."""
+    return fields.reader(_decode, _fill, partial(_task, provider), keep_raw=keep_raw)
 
 
 def _percent(value: object) -> str | None:
@@ -128,18 +132,25 @@ def _fill(record: Mapping[str, Any]) -> WireTask:
     return fields.fill(WireTask, record, _READERS)
 
 
-def _task(wire: WireTask, provider: str, raw: msgspec.Raw) -> Task:
+def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
     if not wire.id:
         raise MalformedRecord("a task record names its id", path="$.id", provider=provider)
     vendor_status = wire.status or ""
-    status = STATUSES.get(vendor_status) or STATUSES.get(vendor_status.upper(), Status.UNKNOWN)
-    completed = status is Status.COMPLETED
-    action = _ACTIONS_BY_WORD.get(wire.action or "") or fields.word(wire.action, ACTIONS)
-    properties = wire.properties or {}
-    final_prompt = fields.text(properties.pop(_FINAL_PROMPT, None))
-    answer = _answer(wire, action, final_prompt) if completed and action in _TEXT_ACTIONS else None
-    videos = _urls(wire.video_urls) or ((wire.video_url,) if wire.video_url else ())
-    image_url, image_urls = _pictures(wire, action, videos)
+    status = STATUSES.get(vendor_status) or STATUSES.get(vendor_status.upper(), _UNKNOWN)
+    completed = status is _COMPLETED
+    action = _ACTIONS_BY_WORD.get(wire.action) or fields.word(wire.action, ACTIONS)
+    percent = PERCENTS.get(wire.progress)
+    has_more = wire.image_urls or wire.storage_urls or wire.video_url or wire.video_urls
+    image_url, image_urls, videos = _pictures(wire) if has_more else (wire.image_url or None, (), ())
+    properties, answer = wire.properties or {}, None
+    told = properties.pop(_FINAL_PROMPT, None)
+    final_prompt = text(told) if told else None
+    bot = wire.bot_type or properties.get("botType")
+    submitted, started, finished = wire.submit_time, wire.start_time, wire.finish_time
+    if action in _TEXT_ACTIONS:
+        # The picture is the caller's own.
+        image_url, image_urls = None, ()
+        answer = _answer(wire, action, final_prompt) if completed else None
     # By position, in the order of Task's fields, which a test pins: by keyword this costs three times as much.
     return Task(
         wire.id,
@@ -148,7 +159,7 @@ def _task(wire: WireTask, provider: str, raw: msgspec.Raw) -> Task:
         vendor_status,
         "",
         action,
-        fields.progress(wire.progress),
+        progress(wire.progress) if percent is None else percent,
         None if wire.prompt == answer else wire.prompt or None,
         None if wire.prompt_en == answer else wire.prompt_en or None,
         final_prompt,
@@ -159,14 +170,14 @@ def _task(wire: WireTask, provider: str, raw: msgspec.Raw) -> Task:
         image_urls if completed else (),
         None if completed else image_url,
         videos,
-        fields.suggestions(answer),
-        fields.buttons(wire.buttons),
-        fields.moment(wire.submit_time),
-        fields.moment(wire.start_time),
-        fields.moment(wire.finish_time),
+        fields.suggestions(answer) if answer else (),
+        buttons(wire.buttons) if wire.buttons else (),
+        moment(submitted) if submitted else None,
+        moment(started) if started else None,
+        moment(finished) if finished else None,
         wire.parent_id or None,
-        wire.custom_id or fields.text(properties.get("custom_id")),
-        fields.word(bot, BOTS) if (bot := wire.bot_type or properties.get("botType")) else None,
+        wire.custom_id or text(properties.get("custom_id")),
+        fields.word(bot, BOTS) if bot else None,
         fields.word(wire.mode, SPEEDS) if wire.mode else None,
         wire.seed or None,
         None,
@@ -180,22 +191,16 @@ def _answer(wire: WireTask, action: str, final_prompt: str | None) -> str | None
     return final_prompt if action == Action.SHORTEN else final_prompt or wire.prompt_en or wire.prompt or None
 
 
-def _pictures(wire: WireTask, action: str, videos: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The picture and the singles. Describe shows the caller's own picture, and trueai a video's link as one."""
-    if action in _TEXT_ACTIONS:
-        return None, ()
+def _pictures(wire: WireTask) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """The picture, the singles and the videos; trueai repeats a video's links as pictures."""
+    videos = _urls(wire.video_urls) or _urls([wire.video_url or ""])
     singles = _urls(wire.image_urls) or _urls(wire.storage_urls)
-    if not videos:
-        return fields.pictures(wire.image_url, singles)
-    return fields.pictures(
-        None if wire.image_url in videos else wire.image_url, tuple(url for url in singles if url not in videos)
-    )
+    picture = None if wire.image_url in videos else wire.image_url
+    return *fields.pictures(picture, tuple(url for url in singles if url not in videos)), videos
 
 
 def _urls(entries: Sequence[str | WireUrl] | None) -> tuple[str, ...]:
-    if not entries:
-        return ()
-    found = (entry if isinstance(entry, str) else entry.url for entry in entries)
+    found = (entry if isinstance(entry, str) else entry.url for entry in entries or ())
     return tuple(dict.fromkeys(url for url in found if url))
 
 
