@@ -62,12 +62,10 @@ def _info(name: str) -> ProviderInfo:
 
 
 def entry_points() -> "list[EntryPoint]":
-    """The entry points of all installed providers, each once."""
+    """The entry points of all installed providers."""
     from importlib import metadata  # noqa: PLC0415 costs more than the rest of mjbridge together
 
-    # A checkout on sys.path beside its own installation shows the same entry point twice; that is one provider.
-    unique = {(point.name, point.value, _distribution(point)): point for point in metadata.entry_points(group=GROUP)}
-    return list(unique.values())
+    return list(metadata.entry_points(group=GROUP))
 
 
 def _distribution(point: "EntryPoint") -> str:
@@ -76,13 +74,9 @@ def _distribution(point: "EntryPoint") -> str:
 
 def _import(name: str, owner: str) -> Any:
     from stevedore import DriverManager  # noqa: PLC0415 loaded with the first provider, not with mjbridge
-    from stevedore.extension import ignore_conflicts  # noqa: PLC0415
 
     try:
-        # Duplicates are told apart before; what is left of them is one provider seen over two paths.
-        return DriverManager(
-            GROUP, name, on_missing_entrypoints_callback=None, conflict_resolver=ignore_conflicts
-        ).driver
+        return DriverManager(GROUP, name).driver
     except (Exception, SystemExit) as error:
         fault = f"{type(error).__name__}: {error}"
         raise PluginError(f"provider {name!r} of {owner} cannot be imported: {fault}", provider=name) from error
