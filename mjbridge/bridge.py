@@ -19,6 +19,7 @@ from mjbridge.errors import (
     ConfigError,
     InvalidCommand,
     MalformedReply,
+    PluginError,
     RateLimited,
     TaskFailed,
     Unavailable,
@@ -218,28 +219,40 @@ class Bridge:
 
     def _open(self, name: str) -> Account:
         settings = self.config.account(name)
-        place = f"account {name!r}"
-        provider = plugins.load(settings.provider)(settings.options)
-        key = "" if settings.emulated else configuration.secret(settings.api_key, place)
-        if provider.needs_key and not (key or settings.emulated):
-            raise ConfigError(f'{place}: {provider.name} needs an api_key, as in api_key = "env:{name.upper()}_KEY"')
+        try:
+            provider = plugins.load(settings.provider)(settings.options)
+            key = _key(settings, provider, name)
+            settings = _with_base_url(settings, provider)
+        except (ConfigError, PluginError) as error:
+            error.account = name
+            raise
+        for unheeded in ("max_rate", "max_in_flight"):
+            if getattr(settings, unheeded) is not None:
+                _log.warning("account %s: %s is not enforced yet", name, unheeded)
         advised = EMULATED_POLL_INTERVAL if settings.emulated else provider.poll_interval
         interval = advised if settings.poll_interval is None else settings.poll_interval
-        return Account(
-            name, provider, self._new_transport(provider, _with_base_url(settings, provider, place)), key, interval
-        )
+        return Account(name, provider, self._new_transport(provider, settings), key, interval)
+
+
+def _key(settings: AccountSettings, provider: Provider, name: str) -> str:
+    if settings.emulated:
+        return ""
+    key = configuration.secret(settings.api_key)
+    if provider.needs_key and not key:
+        raise ConfigError(f'{provider.name} needs an api_key, as in api_key = "env:{name.upper()}_KEY"')
+    return key
 
 
 def _ref(task: Task | str) -> str:
     return task.ref if isinstance(task, Task) else task
 
 
-def _with_base_url(settings: AccountSettings, provider: Provider, place: str) -> AccountSettings:
+def _with_base_url(settings: AccountSettings, provider: Provider) -> AccountSettings:
     base_url = settings.base_url or provider.base_url
     if base_url is None:
-        raise ConfigError(f"{place}: {provider.name} has no vendor of its own: base_url must say where it runs")
+        raise ConfigError(f"{provider.name} has no vendor of its own: base_url must say where it runs")
     if not settings.emulated and not is_http(base_url):
-        raise ConfigError(f"{place}: base_url {base_url!r} does not begin with http:// or https:// and a host")
+        raise ConfigError(f"base_url {base_url!r} does not begin with http:// or https:// and a host")
     return msgspec.structs.replace(settings, base_url=base_url)
 
 

@@ -82,6 +82,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def load(source: Mapping[str, Any] | str | Path | Config | None = None) -> Config:
     """A configuration from a mapping or a TOML file; None looks in the usual places. `ConfigError` if it is wrong."""
     if isinstance(source, Config):
+        _check(source, "configuration")
         return source
     if isinstance(source, Mapping):
         return _read(source, "configuration")
@@ -170,28 +171,28 @@ def _check_connection(account: AccountSettings, place: str) -> None:
         raise ConfigError(f"{place}: verify: there is no file or folder {account.verify!r}")
 
 
-def secret(value: str | None, place: str) -> str:
+def secret(value: str | None) -> str:
     """The key behind `env:NAME`, `file:PATH` or the key itself; `""` for None. Errors never show it."""
     kind, colon, name = (value or "").partition(":")
     if colon and kind in _SECRETS and not name:
-        raise ConfigError(f"{place}: api_key is {value!r} without a name behind it")
-    key = (_SECRETS[kind](name, place) if colon and kind in _SECRETS else value or "").strip()
+        raise ConfigError(f"api_key is {value!r} without a name behind it")
+    key = (_SECRETS[kind](name) if colon and kind in _SECRETS else value or "").strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ConfigError(f"{place}: api_key holds spaces, line breaks or other characters that no header can carry")
+        raise ConfigError("api_key holds spaces, line breaks or other characters that no header can carry")
     return key
 
 
-def _from_environment(name: str, place: str) -> str:
+def _from_environment(name: str) -> str:
     if not os.environ.get(name):
-        raise ConfigError(f"{place}: api_key is env:{name}, and that variable is not set")
+        raise ConfigError(f"api_key is env:{name}, and that variable is not set")
     return os.environ[name]
 
 
-def _from_file(name: str, place: str) -> str:
+def _from_file(name: str) -> str:
     try:
         return Path(name).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{place}: api_key is file:{name}, which cannot be read: {type(error).__name__}") from None
+        raise ConfigError(f"api_key is file:{name}, which cannot be read: {type(error).__name__}") from None
 
 
 _SECRETS: Final = {"env": _from_environment, "file": _from_file}

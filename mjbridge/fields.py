@@ -35,6 +35,8 @@ _EPOCH_UNITS: Final = ((_FIRST_MILLISECOND, 1.0), (_LAST_MILLISECOND, 1e3), (10*
 
 def text(value: object) -> str | None:
     """Text as it is, a number as text; None for empty text and anything else."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return value or None
     if isinstance(value, bool) or not isinstance(value, int | float):

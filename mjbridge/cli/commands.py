@@ -87,8 +87,7 @@ def imagine(
     if account and emulate:
         raise click.UsageError("--account and --emulate exclude each other")
     route = f"{EMULATED}{emulate}" if emulate else account or DEFAULT_ROUTE
-    with open_bridge(config, route) as bridge:
-        return _finish(bridge, lambda: bridge.imagine(prompt, route=route, bot=bot, speed=speed), **shown)
+    return _with(config, route, lambda bridge: bridge.imagine(prompt, route=route, bot=bot, speed=speed), **shown)
 
 
 @cli.command()
@@ -98,8 +97,7 @@ def imagine(
 @click.pass_obj
 def fetch(config: str | None, /, ref: str, wait: bool, **shown: Any) -> int:
     """Show the task REF as it stands."""
-    with open_bridge(config, _account_of(ref)) as bridge:
-        return _finish(bridge, lambda: bridge.fetch(ref), no_wait=not wait, **shown)
+    return _with(config, ref, lambda bridge: bridge.fetch(ref), no_wait=not wait, **shown)
 
 
 @cli.command()
@@ -110,8 +108,7 @@ def fetch(config: str | None, /, ref: str, wait: bool, **shown: Any) -> int:
 @click.pass_obj
 def press(config: str | None, /, ref: str, button: str, **shown: Any) -> int:
     """Press a BUTTON of the task REF: its label (U1), emoji or custom id."""
-    with open_bridge(config, _account_of(ref)) as bridge:
-        return _finish(bridge, lambda: bridge.press(ref, button), **shown)
+    return _with(config, ref, lambda bridge: bridge.press(ref, button), **shown)
 
 
 @cli.command()
@@ -122,8 +119,7 @@ def press(config: str | None, /, ref: str, button: str, **shown: Any) -> int:
 @click.pass_obj
 def upscale(config: str | None, /, ref: str, number: int, **shown: Any) -> int:
     """Get picture NUMBER (1-4) of the grid REF by itself."""
-    with open_bridge(config, _account_of(ref)) as bridge:
-        return _finish(bridge, lambda: bridge.upscale(ref, number), **shown)
+    return _with(config, ref, lambda bridge: bridge.upscale(ref, number), **shown)
 
 
 @cli.command()
@@ -134,8 +130,7 @@ def upscale(config: str | None, /, ref: str, number: int, **shown: Any) -> int:
 @click.pass_obj
 def vary(config: str | None, /, ref: str, number: int, **shown: Any) -> int:
     """Make a new grid of variations of picture NUMBER (1-4) of the grid REF."""
-    with open_bridge(config, _account_of(ref)) as bridge:
-        return _finish(bridge, lambda: bridge.vary(ref, number), **shown)
+    return _with(config, ref, lambda bridge: bridge.vary(ref, number), **shown)
 
 
 @cli.command()
@@ -145,8 +140,7 @@ def vary(config: str | None, /, ref: str, number: int, **shown: Any) -> int:
 @click.pass_obj
 def reroll(config: str | None, /, ref: str, **shown: Any) -> int:
     """Make a new grid from the same prompt as the grid REF."""
-    with open_bridge(config, _account_of(ref)) as bridge:
-        return _finish(bridge, lambda: bridge.reroll(ref), **shown)
+    return _with(config, ref, lambda bridge: bridge.reroll(ref), **shown)
 
 
 @cli.command()
@@ -187,8 +181,10 @@ def _content(file: Any) -> bytes:
     return content
 
 
-def _account_of(ref: str) -> str:
-    return ref.partition(":")[0]
+def _with(config: str | None, ref: str, start: Callable[[Bridge], Task], **shown: Any) -> int:
+    """Run a command on the account of a ref (or on the route of that name)."""
+    with open_bridge(config, ref.partition(":")[0]) as bridge:
+        return _finish(bridge, lambda: start(bridge), **shown)
 
 
 def _finish(
