@@ -13,7 +13,7 @@ import msgspec
 from mjbridge import config as configuration
 from mjbridge import downloads, plugins, records
 from mjbridge.account import Account
-from mjbridge.commands import ByButton, Command, Imagine, Press, Reroll, Upscale, Vary
+from mjbridge.commands import ByButton, Command, Imagine, Press, Reroll, Upscale, Vary, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
 from mjbridge.errors import (
     ConfigError,
@@ -25,7 +25,7 @@ from mjbridge.errors import (
     Unavailable,
     WaitTimeout,
 )
-from mjbridge.provider import Level, Provider
+from mjbridge.provider import Provider
 from mjbridge.task import Status, Task
 from mjbridge.wire import Transport, is_http
 
@@ -165,14 +165,16 @@ class Bridge:
     def image(self, task: Task | str) -> bytes:
         """The task's picture through the vendor's own image proxy, for when its address cannot be reached."""
         account, task_id = self._owner(task)
-        return account.image(task_id)
+        content = account.image(task_id)
+        downloads.suffix(content, f"task {task_id}")
+        return content
 
     def wait(self, task: Task | str, timeout: float = 600, on_update: Callable[[Task], object] | None = None) -> Task:
         """Poll until the task is settled, for at most `timeout` seconds; `on_update` is called with each change.
 
         Raises `WaitTimeout` with the last state. A poll that fails in passing is tried again a few times.
         """
-        deadline = self._clock() + timeout
+        deadline = self._clock() + _seconds(timeout)
         interval = self._owner(task)[0].poll_interval
         last = task if isinstance(task, Task) else None
         failures = 0
@@ -205,9 +207,8 @@ class Bridge:
     def _follow_up(self, task: Task | str, command: Callable[[str], ByButton]) -> Task:
         account, task_id = self._owner(task)
         asked = command(task_id)
-        support = account.provider.supports.get(type(asked))
         # Who has the buttons at hand need not ask the vendor for them again.
-        if isinstance(task, Task) and task.buttons and support and support.level is Level.EMULATED:
+        if isinstance(task, Task) and task.buttons and account.provider.presses(asked):
             return account.submit(asked.press(task))
         return account.submit(asked)
 
@@ -215,6 +216,7 @@ class Bridge:
         name, _, task_id = _ref(task).partition(":")
         if not name or not task_id:
             raise InvalidCommand(f"{_ref(task)!r} is not a ref: write it as account:id")
+        check_task_id(task_id)
         return self.account(name), task_id
 
     def _open(self, name: str) -> Account:
@@ -243,8 +245,18 @@ def _key(settings: AccountSettings, provider: Provider, name: str) -> str:
     return key
 
 
-def _ref(task: Task | str) -> str:
-    return task.ref if isinstance(task, Task) else task
+def _seconds(timeout: float) -> float:
+    # NaN compares with nothing, so a deadline made of it would never come.
+    if not timeout >= 0:
+        raise InvalidCommand(f"a wait of {timeout} seconds is none")
+    return timeout
+
+
+def _ref(task: object) -> str:
+    ref = task.ref if isinstance(task, Task) else task
+    if not isinstance(ref, str):
+        raise InvalidCommand(f"{ref!r} is neither a task nor a ref")
+    return ref
 
 
 def _with_base_url(settings: AccountSettings, provider: Provider) -> AccountSettings:

@@ -1,5 +1,6 @@
 """What a caller can ask of a vendor: one frozen struct a command, checked when it is built."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -24,6 +25,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 
     def __post_init__(self) -> None:
         _one_of("speed", self.speed, Speed)
+        if self.state is not None:
+            _check_text("state", self.state)
+        _check_mapping("extra", self.extra)
 
     def promised(self) -> dict[str, Any]:
         """The fields of the task to come that the command already tells."""
@@ -53,7 +57,7 @@ class FollowUp(Command, frozen=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _not_empty("task_id", self.task_id)
+        check_task_id(self.task_id)
 
     def promised(self) -> dict[str, Any]:
         """The fields of the task to come that the command already tells."""
@@ -135,8 +139,31 @@ def _no_button(parent: Task, kind: str, index: int | None) -> str:
     return f"task {parent.id} has no button {wanted!r}; its buttons: {shown}"
 
 
-def _not_empty(name: str, value: str) -> None:
-    if not value.strip():
+def check_task_id(task_id: object) -> None:
+    """Raise `InvalidCommand` for what is no task's id."""
+    _not_empty("task_id", task_id)
+    # A path would lead elsewhere: these two are the ids that quoting leaves as they are.
+    if task_id in (".", ".."):
+        raise InvalidCommand(f"task_id {task_id!r} is no task's id")
+
+
+def _check_mapping(name: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidCommand(f"{name} is {type(value).__name__}, not a mapping")
+
+
+def _check_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidCommand(f"{name} is {type(value).__name__}, not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidCommand(f"{name} holds half a character, which no vendor can be sent") from None
+    return value
+
+
+def _not_empty(name: str, value: object) -> None:
+    if not _check_text(name, value).strip():
         raise InvalidCommand(f"{name} is empty")
 
 
@@ -146,5 +173,5 @@ def _one_of(name: str, value: str | None, words: type[Bot] | type[Speed]) -> Non
 
 
 def _in_grid(index: int) -> None:
-    if index not in GRID:
+    if type(index) is not int or index not in GRID:
         raise InvalidCommand(f"index is {index}; a grid's pictures are numbered {GRID[0]} to {GRID[-1]}")

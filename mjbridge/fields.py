@@ -65,6 +65,12 @@ def whole(value: object) -> int | None:
     return int(found) if found is not None and found.is_integer() else None
 
 
+def amount(value: object) -> int | float | None:
+    """A number as it is, whole where it is whole."""
+    found = whole(value)
+    return number(value) if found is None else found
+
+
 def progress(value: object) -> int | None:
     """Percent 0-100: `"65%"`, `"65"`, `65`, and `0.65` as the fraction it must be. Out of range is cut to it."""
     found = number(value)
@@ -221,7 +227,9 @@ def reader(
                 return build(parse(record), msgspec.Raw(record) if keep_raw else NO_RAW)
             except NOT_AS_EXPECTED:
                 pass  # the lenient way reads it all the same, or tells what is wrong
-        return build(read(decode(record)), raw(record) if keep_raw else NO_RAW)
+        # Also where nobody keeps it: what cannot be written as JSON would be no canonical task either.
+        kept = raw(record)
+        return build(read(decode(record)), kept if keep_raw else NO_RAW)
 
     return normalize
 
@@ -259,9 +267,15 @@ def raw(record: Record) -> msgspec.Raw:
     if not isinstance(record, Mapping):
         return msgspec.Raw(encoded(record))
     try:
-        return msgspec.Raw(msgspec.json.encode(record))
+        return msgspec.Raw(msgspec.json.encode(record, enc_hook=_plain))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise MalformedRecord(f"the record holds what JSON cannot: {error}") from None
+
+
+def _plain(value: object) -> object:
+    if is_object(value):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _kind(document: object) -> str:

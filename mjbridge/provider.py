@@ -11,6 +11,7 @@ import msgspec
 from mjbridge import fields, settings
 from mjbridge.commands import Command
 from mjbridge.errors import (
+    Accepted,
     AuthenticationError,
     InvalidCommand,
     MJBridgeError,
@@ -65,6 +66,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
     category: type[MJBridgeError]
     meaning: str
+    accepted: Accepted = "no"
 
 
 class Complaint(msgspec.Struct, frozen=True):
@@ -127,6 +129,11 @@ class Provider:
         """Ask for a new task. Raises `Unsupported`, naming the field, for what the dialect cannot say."""
         raise self.unsupported(type(command).__name__)
 
+    def presses(self, command: Command) -> bool:
+        """Whether a follow-up is said by pressing the parent's own button."""
+        support = self.supports.get(type(command))
+        return support is not None and support.level is Level.EMULATED
+
     def fetch(self, task_id: str) -> Flow[Task]:
         """The task as it stands."""
         raise self.unsupported("fetch")
@@ -159,7 +166,7 @@ class Provider:
             vendor_code=complaint.code if complaint else "",
             retry_after=response.retry_after,
             body=response.text,
-            accepted="no" if complaint or response.status in _REFUSING_STATUSES else "maybe",
+            accepted=known.accepted if known else "no" if complaint or _refuses(response.status) else "maybe",
         )
 
     def complaint(self, response: HttpResponse) -> Complaint | None:
@@ -201,8 +208,12 @@ class Provider:
         return Unsupported(f"{self.name} has no {field}" + (f": {way_round}" if way_round else ""), provider=self.name)
 
 
+def _refuses(status: int) -> bool:
+    return status in _REFUSING_STATUSES
+
+
 def _speaks_for_itself(status: int) -> bool:
-    return status in _REFUSING_STATUSES or status >= _SERVER_ERROR
+    return _refuses(status) or status >= _SERVER_ERROR
 
 
 def _foreign(response: HttpResponse) -> str:

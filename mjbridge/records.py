@@ -15,7 +15,6 @@ from mjbridge.task import NO_RAW, Status, Task
 
 _log = logging.getLogger("mjbridge")
 
-_CANONICAL: Final = "schema_version"
 
 # How far a task has come. A task that waits for input was pending before, and is processed after.
 _ORDER: Final = {
@@ -57,23 +56,27 @@ def normalizer(provider: str | None = None, *, keep_raw: bool = True) -> Callabl
 
 
 def detect(record: Record) -> str | None:
-    """The provider whose dialect a record is in, or None where it cannot tell."""
-    return _best(matches(record))
+    """The provider whose dialect a record is in, or None where it cannot tell; a canonical record names its own."""
+    try:
+        decoded = fields.decode(record)
+    except MalformedRecord:
+        return None
+    return fields.text(decoded["provider"]) if _is_canonical(decoded) else _best(_matches(decoded))
 
 
 def matches(record: Record) -> dict[str, Match]:
     """What every working provider says of a record, and why."""
-    decoded = fields.decode(record)
-    return {name: _match(provider, decoded) for name, provider in _working().items()}
+    return _matches(fields.decode(record))
 
 
 def merge(old: Task, new: Task) -> Task:
     """Two records of one task as one, whichever arrived first. `ValueError` for two different tasks.
 
-    The record that is further on decides, so a finished state is never left; what it leaves empty the other fills.
+    The record that is further on decides, and what it leaves empty the other fills: completed, failed, cancelled, then
+    processing, needs input, pending, unknown; of two alike the one with more progress, then the later to finish.
     """
-    if old.id != new.id:
-        raise ValueError(f"{old.id} and {new.id} are two tasks")
+    if old.id != new.id or any(_differ(old, new, name) for name in ("provider", "account")):
+        raise ValueError(f"{old.provider} {old.ref} and {new.provider} {new.ref} are two tasks")
     earlier, later = sorted((old, new), key=_how_far)
     return carry(earlier, later)
 
@@ -81,6 +84,9 @@ def merge(old: Task, new: Task) -> Task:
 def carry(old: Task, new: Task) -> Task:
     """`new`, with what it leaves empty taken from `old`."""
     filled = {name: getattr(old, name) for name in _FILLED if getattr(new, name) in _EMPTY}
+    if new.status is Status.COMPLETED and old.status is Status.FAILED:
+        # A vendor's second thought: the reason of a failure that did not last is no part of the result.
+        filled.pop("fail_reason", None)
     if filled.get("preview_url") in (new.image_url, old.image_url):
         # One proxy link shows the preview first and the picture later.
         filled.pop("preview_url", None)
@@ -110,6 +116,8 @@ class _Page(msgspec.Struct):
 def _unwrap(document: bytes) -> "list[msgspec.Raw]":
     if _is_list(document):
         return _parsed(document, list[msgspec.Raw])
+    if _names_an_id(document):
+        return [msgspec.Raw(document)]
     page = _parsed(document, _Page) if document.lstrip().startswith(b"{") else _Page()
     for inner in (page.items, page.content, page.list, page.data):
         if _is_list(bytes(inner)):
@@ -118,6 +126,22 @@ def _unwrap(document: bytes) -> "list[msgspec.Raw]":
     inside = _unwrap(bytes(page.data)) if bytes(page.data).lstrip().startswith(b"{") else []
     is_page = len(inside) != 1 or bytes(inside[0]) != bytes(page.data)
     return inside if inside and is_page else [msgspec.Raw(document)]
+
+
+class _Record(msgspec.Struct):
+    """What a record is told from a page by: an id of its own, whatever it calls it."""
+
+    id: msgspec.Raw = NO_RAW
+    mj_id: msgspec.Raw = NO_RAW
+    document_id: msgspec.Raw = msgspec.field(default=NO_RAW, name="_id")
+    stored_id: msgspec.Raw = msgspec.field(default=NO_RAW, name="Id")
+
+
+def _names_an_id(document: bytes) -> bool:
+    if not document.lstrip().startswith(b"{"):
+        return False
+    record = _parsed(document, _Record)
+    return any(bytes(each) for each in (record.id, record.mj_id, record.document_id, record.stored_id))
 
 
 def _is_list(document: bytes) -> bool:
@@ -133,12 +157,20 @@ def _parsed(document: bytes, kind: type[Shape]) -> Shape:
 
 def _detected(record: Record, *, keep_raw: bool) -> Task:
     decoded = fields.decode(record)
-    if _CANONICAL in decoded:
+    if _is_canonical(decoded):
         return _canonical(record)
-    name = _best(matches(decoded))
+    name = _best(_matches(decoded))
     if name is None:
         raise MalformedRecord("no provider recognises this record: name the provider")
     return _bound(name, keep_raw)(record)
+
+
+def _is_canonical(decoded: Mapping[str, Any]) -> bool:
+    return decoded.get("schema_version") == Task.schema_version and "provider" in decoded
+
+
+def _matches(decoded: Mapping[str, Any]) -> dict[str, Match]:
+    return {name: _match(provider, decoded) for name, provider in _working().items()}
 
 
 def _canonical(record: Record) -> Task:
@@ -156,9 +188,14 @@ def _best(matches: Mapping[str, Match]) -> str | None:
     return None
 
 
+def _differ(old: Task, new: Task, name: str) -> bool:
+    return bool(getattr(old, name) and getattr(new, name)) and getattr(old, name) != getattr(new, name)
+
+
 def _how_far(task: Task) -> tuple[Any, ...]:
     # The record itself comes last, so that the order never depends on which arrived first.
-    return (_ORDER[task.status], task.progress or 0, task.finished_at is not None, task.to_json())
+    finished = task.finished_at.timestamp() if task.finished_at else 0.0
+    return (_ORDER[task.status], task.progress or 0, finished, task.to_json())
 
 
 @cache

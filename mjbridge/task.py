@@ -188,6 +188,10 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, tag_field=
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
 
+    def __ne__(self, other: object) -> bool:
+        # msgspec's own would compare identities.
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((self.provider, self.account, self.id))
 

@@ -2,20 +2,36 @@
 
 import json
 import logging
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mjbridge
-from mjbridge import Bridge, HttpResponse, Imagine, MJBridgeError, Press, Status, Task, Vary
+from mjbridge import (
+    Bridge,
+    Command,
+    Flow,
+    HttpRequest,
+    HttpResponse,
+    Imagine,
+    MJBridgeError,
+    Press,
+    Status,
+    Task,
+    Vary,
+)
+from mjbridge.account import Account
 from mjbridge.config import AccountSettings
 from mjbridge.emulator import Emulator, EmulatorTransport, FailTask
 from mjbridge.provider import Provider
 from mjbridge.testing import FakeTransport
 from mjbridge.testing.contract import Clock
 from mjbridge.wire import Transport
+from mjbridge_mjproxy import MJProxy
 
 PROVIDERS = ("apimart", "cometapi", "mjproxy", "octopusx")
 
@@ -117,6 +133,167 @@ def test_a_follow_up_of_a_task_with_buttons_is_one_request() -> None:
     assert [request.path for request in transport.requests] == ["/mj/task/1/fetch", "/mj/submit/action"]
     bridge.vary("main:1", 2)
     assert [request.path for request in transport.requests[2:]] == ["/mj/task/1/fetch", "/mj/submit/action"]
+
+
+def test_follow_ups_by_option_are_said_by_index_even_where_buttons_are_known() -> None:
+    button = {"customId": "MJ::JOB::variation::2::x", "label": "V2"}
+    accepted = HttpResponse(200, b'{"code":1,"result":"2"}')
+    bridge, transport, _ = scripted(
+        [record(status="SUCCESS", buttons=[button]), accepted], options={"follow_ups": "change"}
+    )
+    bridge.vary(bridge.fetch("main:1"), 2)
+    assert transport.requests[1].path == "/mj/submit/change"
+
+
+def test_an_accepted_code_of_apimart_is_never_a_refusal() -> None:
+    """21 waits for input; a body that names a task is no complaint, whatever its code."""
+    for code in (21, 22, 500):
+        body = json.dumps({"code": code, "description": "modal", "data": [{"status": "modal", "task_id": "task_1"}]})
+        bridge, _, _ = scripted([HttpResponse(200, body.encode())], provider="apimart")
+        assert bridge.imagine("pig").id == "task_1"
+
+
+def test_an_outcome_that_the_vendor_itself_cannot_tell_is_unknown() -> None:
+    body = b'{"description":"insert_midjourney_task_failed ","type":"upstream_error","code":4}'
+    bridge, _, _ = scripted([HttpResponse(400, body)])
+    with pytest.raises(mjbridge.SubmissionUnknown):
+        bridge.imagine("pig")
+
+
+def test_a_read_that_is_refused_before_a_submit_leaves_no_doubt_and_one_after_it_does() -> None:
+    """Only the submit's own refusal is proof about the submit."""
+
+    class Curious(MJProxy):
+        def submit(self, command: Command) -> Flow[Task]:
+            reply = yield self.request(command)
+            yield HttpRequest("GET", "/mj/more")
+            return self.accepted(command, reply)
+
+    accepted, refused = HttpResponse(200, b'{"code":1,"result":"2"}'), HttpResponse(401)
+    account = Account("main", Curious(), FakeTransport([accepted, refused]), "sk-secret", 1.0)
+    with pytest.raises(mjbridge.SubmissionUnknown) as caught:
+        account.submit(Imagine(prompt="pig"))
+    assert isinstance(caught.value.__cause__, mjbridge.AuthenticationError)
+
+
+def test_the_first_of_two_records_with_one_id_is_the_task() -> None:
+    twice = HttpResponse(200, b'[{"id":"1","status":"SUCCESS"},{"id":"1","status":"MODAL"}]')
+    bridge, _, _ = scripted([twice])
+    (task,) = bridge.fetch_many(["main:1"])
+    assert task.status is Status.COMPLETED
+
+
+def test_a_vendor_s_long_text_is_cut() -> None:
+    bridge, _, _ = scripted([HttpResponse(401, json.dumps({"error": {"message": "no " * 9999}}).encode())])
+    with pytest.raises(mjbridge.AuthenticationError) as caught:
+        bridge.fetch("main:1")
+    assert len(caught.value.message) == len(caught.value.body) == 500
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_a_wait_without_an_end_is_refused(timeout: float) -> None:
+    bridge, transport, _ = scripted([])
+    with pytest.raises(mjbridge.InvalidCommand, match="seconds is none"):
+        bridge.wait("main:1", timeout)
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize("task", [None, 5, "main:.", "main:..", "main:\ud800"])
+def test_what_is_no_task_s_ref_is_refused_before_any_request(task: Any) -> None:
+    bridge, transport, _ = scripted([])
+    for operation in (bridge.fetch, bridge.seed, bridge.image, bridge.wait, bridge.reroll):
+        with pytest.raises(mjbridge.InvalidCommand):
+            operation(task)
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    "fields", [{"prompt": None}, {"prompt": b"x"}, {"prompt": "x", "extra": None}, {"prompt": "x", "state": 5}]
+)
+def test_a_command_of_the_wrong_types_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(mjbridge.InvalidCommand):
+        Imagine(**fields)
+
+
+def test_a_truth_value_is_no_number_of_a_picture() -> None:
+    with pytest.raises(mjbridge.InvalidCommand):
+        Vary(task_id="1", index=True)
+
+
+def test_a_page_behind_the_image_proxy_is_no_picture() -> None:
+    bridge, _, _ = scripted([HttpResponse(200, b"<html>")])
+    with pytest.raises(mjbridge.MalformedReply, match="no PNG"):
+        bridge.image("main:1")
+
+
+def test_updates_come_only_with_a_change() -> None:
+    bridge, _, _ = scripted([record(status="IN_PROGRESS"), record(status="IN_PROGRESS"), record(status="SUCCESS")])
+    updates: list[Task] = []
+    bridge.wait("main:1", on_update=updates.append)
+    assert [task.status for task in updates] == [Status.PROCESSING, Status.COMPLETED]
+
+
+def test_failures_in_passing_do_not_add_up() -> None:
+    down, running = HttpResponse(503), record(status="IN_PROGRESS")
+    bridge, _, _ = scripted([*([down] * 4), running, *([down] * 4), record(status="SUCCESS")])
+    assert bridge.wait("main:1").status is Status.COMPLETED
+
+
+def test_closing_a_bridge_closes_its_transports() -> None:
+    closed: list[bool] = []
+
+    class Closing(FakeTransport):
+        def close(self) -> None:
+            closed.append(True)
+
+    settings = {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}}
+    with Bridge(settings, transport=lambda _provider, _settings: Closing()) as bridge:
+        bridge.account("main")
+    assert closed == [True]
+
+
+def test_threads_share_one_account() -> None:
+    opened: list[FakeTransport] = []
+
+    def open_slowly(_provider: Provider, _settings: AccountSettings) -> Transport:
+        time.sleep(0.02)
+        opened.append(FakeTransport())
+        return opened[-1]
+
+    bridge = Bridge({"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}}, transport=open_slowly)
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(bridge.account, "main") for _ in range(8)]:
+            done.result()
+    assert len(opened) == 1
+
+
+def test_a_file_s_name_is_the_task_s_own_on_every_disk(tmp_path: Path) -> None:
+    """Ids that differ by case, hold what no path may, or are a device's name come out apart."""
+    transport = FakeTransport(pictures={"u": b"RIFF\x00\x0a\x00\x0dWEBP"})
+    bridge = Bridge(
+        {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}},
+        transport=lambda _provider, _settings: transport,
+    )
+    names: list[str] = []
+    for task_id in ("1730621718151844", "aBc", "ABC", "a/b", "a.b", "CON", "x" * 300):
+        task = Task(id=task_id, account="main", status=Status.COMPLETED, image_url="u")
+        (saved,) = bridge.download(task, tmp_path)
+        names.append(saved.name)
+    assert names[0] == "1730621718151844.webp"
+    assert len({name.lower() for name in names}) == len(names)
+    assert all(len(name) < 100 and "CON.webp" not in name for name in names)
+
+
+def test_a_disk_that_refuses_leaves_no_partial_file(tmp_path: Path) -> None:
+    (tmp_path / "1.png").mkdir()
+    transport = FakeTransport(pictures={"u": b"\x89PNG\r\n\x1a\n"})
+    bridge = Bridge(
+        {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}},
+        transport=lambda _provider, _settings: transport,
+    )
+    with pytest.raises(mjbridge.InvalidCommand, match="cannot be saved there"):
+        bridge.download(Task(id="1", account="main", status=Status.COMPLETED, image_url="u"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["1.png"]
 
 
 def test_waiting_stops_at_needs_input() -> None:

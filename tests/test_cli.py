@@ -148,12 +148,50 @@ def test_a_wait_that_runs_out_names_the_task(shell: Shell) -> None:
     assert "wait again with its ref" in done.stderr.decode()
 
 
-def test_a_folder_that_cannot_be_made_is_one_message(shell: Shell) -> None:
+def test_a_paid_task_is_shown_even_where_its_pictures_cannot_be_saved(shell: Shell) -> None:
     (shell.folder / "out").write_text("a file")
-    done = shell("imagine", "pig", "--emulate", "apimart", "--download", "out")
-    assert done.returncode == 1
-    assert "out: File exists" in done.stderr.decode()
+    done = shell("imagine", "pig", "--emulate", "apimart", "--download", "out", "--json")
+    assert done.returncode == 2
+    assert "out: the pictures cannot be saved there: File exists" in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+    assert msgspec.json.decode(done.stdout, type=Task).status is Status.COMPLETED
+
+
+def test_a_download_before_the_end_says_that_there_is_nothing(shell: Shell) -> None:
+    done = shell("imagine", "pig", "--emulate", "apimart", "--no-wait", "--download", "out")
+    assert done.returncode == 0
+    assert "is pending and has no picture to save" in done.stderr.decode()
+    assert not (shell.folder / "out").exists()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+def test_a_narrow_encoding_replaces_what_it_cannot_say(shell: Shell, encoding: str) -> None:
+    ref = shell.task("imagine", "pig", "--emulate", "apimart").ref
+    shell.environment |= {"PYTHONIOENCODING": encoding}
+    done = shell("fetch", ref)
+    assert done.returncode == 0, done.stderr
+    assert b"U1" in done.stdout
+
+
+def test_half_a_character_in_a_prompt_or_ref_is_misuse(shell: Shell) -> None:
+    for arguments in ([b"imagine", b"\xff pig", b"--emulate", b"apimart"], [b"fetch", b"emulated-mjproxy:\xff"]):
+        command = [sys.executable.encode(), b"-m", b"mjbridge", *arguments]
+        done = subprocess.run(command, capture_output=True, env=shell.environment, check=False)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"half a character" in done.stderr
+
+
+def test_what_rich_could_take_for_markup_is_shown_as_it_is(shell: Shell) -> None:
+    task = shell.task("imagine", "a [bold]pig[/] :rocket:", "--emulate", "apimart", "--no-wait")
+    assert b"a [bold]pig[/] :rocket:" in shell("fetch", task.ref).stdout
+
+
+def test_an_emulator_folder_of_the_user_s_own_is_used_as_it_is(shell: Shell) -> None:
+    (shell.folder / "mjbridge.toml").write_text(
+        '[accounts.rehearsal]\nprovider = "apimart"\nbase_url = "emulator:my jobs"\n'
+    )
+    task = shell.task("imagine", "pig", "--no-wait")
+    assert [path.name for path in (shell.folder / "my jobs").iterdir()] == [f"{task.id}.json"]
 
 
 def test_normalize_reads_one_record_a_list_and_stdin(shell: Shell) -> None:

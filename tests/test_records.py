@@ -1,16 +1,25 @@
 """Detection, documents of many records, and two records of one task."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 
 import mjbridge
-from mjbridge import Button, Reject, Status, Task, records
+from mjbridge import Button, Reject, Status, Task, plugins, records
 
 GRID = {"id": "1", "status": "SUCCESS", "progress": "100%", "imageUrl": "https://cdn.example.com/g.png"}
 APIMART: dict[str, Any] = {"id": "task_01KV52C0TEJSYZMCG0NCS4YWKK", "status": "SUCCESS", "image_urls": []}
+
+
+SUBMITTED = Task(id="1", status=Status.PENDING, prompt="pig", parent_id="0", speed="fast", account="main")
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+RUNNING = Task(id="1", status=Status.PROCESSING, progress=40, preview_url="p", started_at=BEGAN)
+BUTTONS = (Button("b"),)
+FINISHED = Task(id="1", status=Status.COMPLETED, progress=100, image_url="g", buttons=BUTTONS, properties={"a": 1})
 
 
 @pytest.mark.parametrize(
@@ -86,15 +95,6 @@ def test_what_is_no_task_is_a_reject_that_holds_it_verbatim() -> None:
     assert (reject.number, bytes(reject.record)) == (2, b"[ 3 ]")
 
 
-SUBMITTED = Task(id="1", status=Status.PENDING, prompt="pig", parent_id="0", speed="fast", account="main")
-RUNNING = Task(
-    id="1", status=Status.PROCESSING, progress=40, preview_url="p", started_at=datetime(2026, 1, 1, tzinfo=UTC)
-)
-FINISHED = Task(
-    id="1", status=Status.COMPLETED, progress=100, image_url="g", buttons=(Button("b"),), properties={"a": 1}
-)
-
-
 def test_merging_is_independent_of_arrival() -> None:
     merged = {
         mjbridge.merge(mjbridge.merge(one, other), third).to_json()
@@ -111,9 +111,102 @@ def test_merging_never_leaves_a_finished_state_and_loses_no_field() -> None:
             assert getattr(task, name) in (getattr(merged, name), None, "", (), {})
 
 
-def test_merging_two_tasks_is_refused() -> None:
+@pytest.mark.parametrize("other", [Task(id="2"), Task(id="1", account="spare"), Task(id="1", provider="apimart")])
+def test_merging_two_tasks_is_refused(other: Task) -> None:
     with pytest.raises(ValueError, match="two tasks"):
-        mjbridge.merge(FINISHED, Task(id="2"))
+        mjbridge.merge(Task(id="1", provider="mjproxy", account="main"), other)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        (Task(id="1", status=Status.PENDING), Task(id="1", status=Status.NEEDS_INPUT)),
+        (Task(id="1", status=Status.NEEDS_INPUT), Task(id="1", status=Status.PROCESSING)),
+        (Task(id="1", status=Status.PROCESSING, progress=7), Task(id="1", status=Status.PROCESSING, progress=12)),
+        (Task(id="1", status=Status.PROCESSING, progress=99), Task(id="1", status=Status.CANCELLED, progress=99)),
+        (Task(id="1", status=Status.CANCELLED), Task(id="1", status=Status.FAILED)),
+        (Task(id="1", status=Status.FAILED), Task(id="1", status=Status.COMPLETED)),
+        (
+            Task(id="1", status=Status.COMPLETED, image_url="z", finished_at=BEGAN),
+            Task(id="1", status=Status.COMPLETED, image_url="a", finished_at=BEGAN + timedelta(seconds=1)),
+        ),
+    ],
+)
+def test_of_two_records_the_one_further_on_decides(earlier: Task, later: Task) -> None:
+    for merged in (mjbridge.merge(earlier, later), mjbridge.merge(later, earlier)):
+        assert (merged.status, merged.progress, merged.image_url) == (later.status, later.progress, later.image_url)
+
+
+def test_merging_unites_properties_and_keeps_a_raw() -> None:
+    old = Task(id="1", properties={"a": 1, "b": 1}, raw=msgspec.Raw(b"{}"))
+    merged = mjbridge.merge(old, Task(id="1", status=Status.COMPLETED, properties={"b": 2}))
+    assert merged.properties == {"a": 1, "b": 2}
+    assert bytes(merged.raw) == b"{}"
+
+
+def test_the_reason_of_a_failure_that_did_not_last_is_no_part_of_the_result() -> None:
+    failed = Task(id="1", status=Status.FAILED, fail_reason="boom")
+    assert mjbridge.merge(failed, FINISHED).fail_reason is None
+    assert mjbridge.merge(Task(id="1", fail_reason="blurred"), FINISHED).fail_reason == "blurred"
+
+
+def test_a_preview_under_new_api_s_changing_address_is_one_address() -> None:
+    """It appends ?rand= and a number anew at every read, until the task is done."""
+    record = GRID | {"status": "IN_PROGRESS"}
+    seen = [mjbridge.normalize(record | {"imageUrl": f"https://r/mj/image/1{end}"}) for end in ("?rand=17", "?rand=18")]
+    assert seen[0] == seen[1]
+    assert mjbridge.merge(seen[0], mjbridge.normalize(GRID | {"imageUrl": "https://r/mj/image/1"})).preview_url is None
+    signed = mjbridge.normalize(record | {"imageUrl": "https://r/mj/image/1?sig=ab"})
+    assert signed.preview_url == "https://r/mj/image/1?sig=ab"
+
+
+@pytest.mark.parametrize("provider", ["apimart", "cometapi", "mjproxy", "octopusx"])
+def test_a_preview_is_never_rendered_as_a_picture(provider: str) -> None:
+    plugin = plugins.load(provider)()
+    task = Task(id="1", status=Status.COMPLETED, vendor_status="SUCCESS", preview_url="p")
+    assert plugin.normalize(plugin.render(task)).image_url is None
+
+
+@pytest.mark.parametrize("provider", ["apimart", "cometapi", "mjproxy", "octopusx"])
+@pytest.mark.parametrize("written", [{"final_prompt": "1️⃣ a cat\n\n2️⃣ a dog"}, {"prompt_en": "x", "prompt": "y"}, {}])
+def test_what_describe_answered_is_rendered_where_the_dialect_has_room(provider: str, written: dict[str, Any]) -> None:
+    plugin = plugins.load(provider)()
+    task = Task(id="1", status=Status.COMPLETED, action="describe", texts=("a cat", "a dog"), **written)
+    assert plugin.normalize(plugin.render(task)).texts == ("a cat", "a dog")
+
+
+def test_a_record_with_an_id_is_no_page_whatever_else_it_holds() -> None:
+    (task,) = records.read(b'{"id":"1","status":"SUCCESS","imageUrl":"u","items":[],"data":{"list":[]}}', "mjproxy")
+    assert isinstance(task, Task)
+
+
+@pytest.mark.parametrize("document", [b"[]", b"3", b"{", b""])
+def test_what_is_no_record_is_nobody_s(document: bytes) -> None:
+    assert mjbridge.detect(document) is None
+
+
+def test_a_canonical_record_names_its_own_provider_and_a_vendor_s_schema_version_is_no_sign() -> None:
+    assert mjbridge.detect(Task(id="1", provider="octopusx", image_urls=("a",)).to_json()) == "octopusx"
+    assert mjbridge.normalize(GRID | {"schema_version": 7}).provider == "mjproxy"
+
+
+def test_any_mapping_is_a_record() -> None:
+    frozen = MappingProxyType(GRID | {"properties": MappingProxyType({"a": 1})})
+    assert mjbridge.normalize(frozen).properties == {"a": 1}
+
+
+@pytest.mark.parametrize("value", ["\ud800", object()])
+def test_what_json_cannot_hold_is_malformed_whether_raw_is_kept_or_not(value: object) -> None:
+    for keep_raw in (True, False):
+        with pytest.raises(mjbridge.MalformedRecord, match="what JSON cannot"):
+            mjbridge.normalize(GRID | {"properties": {"a": value}}, "mjproxy", keep_raw=keep_raw)
+
+
+def test_data_within_data_is_read_no_deeper_than_replies_go() -> None:
+    deep = '{"id":"1","data":' * 300 + "{}" + "}" * 300
+    with pytest.raises(mjbridge.MalformedRecord):
+        mjbridge.normalize(deep.replace('"id":"1",', ""), "apimart")
+    assert mjbridge.normalize(deep, "apimart").id == "1"
 
 
 def test_a_preview_behind_the_picture_s_own_link_does_not_stay() -> None:

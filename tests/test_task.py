@@ -65,6 +65,7 @@ def test_raw_of_many_lines_stays_one_line_of_json() -> None:
 def test_equality_is_of_everything_but_raw() -> None:
     task = Task(id="1", provider="mjproxy", raw=msgspec.Raw(b"{}"))
     assert task == Task(id="1", provider="mjproxy")
+    assert not task != Task(id="1", provider="mjproxy")  # noqa: SIM202 both operators have a say
     assert hash(task) == hash(Task(id="1", provider="mjproxy"))
     assert task != Task(id="1", provider="mjproxy", progress=1)
     assert task != "1"

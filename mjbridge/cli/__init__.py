@@ -1,18 +1,21 @@
 """The `mjbridge` command (extra `cli`)."""
 
+import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NoReturn
 
 from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginError
 
 FAILURE: Final = 1
 MISUSE: Final = 2
-_INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failure, 2 misuse. Errors are one line, without a traceback."""
+    _prepare_streams()
     try:
         from mjbridge.cli import commands  # noqa: PLC0415 the extra may be missing, and the library works without
     except ImportError as error:
@@ -26,14 +29,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(FAILURE)
     except OSError as error:
         _leave(f"{error.filename}: {error.strerror}" if error.filename else str(error), FAILURE)
-    except KeyboardInterrupt:
-        _leave("interrupted", _INTERRUPTED)
 
 
 def exit_code(error: MJBridgeError) -> int:
     """2 where the caller has to mend something here, 1 where a vendor said no."""
     said_by_vendor = error.http_status is not None
     return MISUSE if isinstance(error, ConfigError | InvalidCommand | PluginError) and not said_by_vendor else FAILURE
+
+
+def _prepare_streams() -> None:
+    """Make every text printable: a closed stream swallows it, a narrow encoding replaces what it cannot say."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 open as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _leave(message: str, code: int) -> NoReturn:

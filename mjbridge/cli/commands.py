@@ -29,6 +29,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
+        click.echo("interrupted: an accepted task goes on at the vendor; fetch its ref", err=True)
         return _INTERRUPTED
 
 
@@ -37,7 +38,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 @click.version_option(package_name="mjbridge")
 @click.pass_context
 def cli(context: click.Context, config: str | None) -> None:
-    r"""Midjourney pictures from any reseller.
+    """Midjourney pictures from any reseller.
 
     \b
     Try it without a key, a network or a cost:
@@ -202,6 +203,13 @@ def _finish(
         on_update(task)
         if not no_wait:
             task = bridge.wait(task, timeout, on_update)
-    saved = bridge.download(task, download) if download and task.status is Status.COMPLETED else []
-    show_task(task, saved, as_json=as_json)
+    saved: list[Path] = []
+    try:
+        if download and task.images:
+            saved = bridge.download(task, download)
+        elif download:
+            click.echo(f"{task.ref} is {task.status} and has no picture to save", err=True)
+    finally:
+        # Whatever becomes of the pictures, the task is paid for and has to be seen.
+        show_task(task, saved, as_json=as_json)
     return FAILURE if task.status in (Status.FAILED, Status.CANCELLED) else 0

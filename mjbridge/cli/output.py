@@ -26,11 +26,11 @@ class OnUpdate(Protocol):
 @contextmanager
 def progress() -> Generator[OnUpdate, None, None]:
     """Show a task's changes: a bar on a terminal, one line a change elsewhere."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     if not console.is_terminal:
         yield _lines(console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         row = bar.add_task("submitting", total=100)
 
@@ -62,7 +62,7 @@ def show_task(task: Task, saved: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
         write_line(task.to_json())
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(f"{task.ref} {task.status}", markup=False, soft_wrap=True)
     for name, values in _facts(task, saved):
         for label, value in zip_longest([name], values, fillvalue=""):
@@ -88,7 +88,7 @@ def show_providers(providers: Sequence[ProviderInfo]) -> None:
     table = Table("provider", "distribution", "base URL", "state")
     for info in providers:
         table.add_row(info.name, info.distribution, info.base_url or "the account's", info.fault or "works")
-    Console(highlight=False).print(table, markup=False)
+    Console(highlight=False, emoji=False).print(table, markup=False)
 
 
 def write_line(line: bytes) -> None:

@@ -1,5 +1,6 @@
 """What the simulated Midjourney remembers: jobs, in memory or in a folder."""
 
+import os
 import re
 from pathlib import Path
 from typing import Final, Protocol
@@ -68,14 +69,18 @@ class JobFolder:
 
     def add(self, job: Job) -> bool:
         """Keep a job; False if its id is taken."""
+        # Linked under its name when it is whole: another process sees all of it or nothing.
+        partial = self._folder / f".{job.id}.{os.getpid()}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with self._path(job.id).open("xb") as file:
-                file.write(msgspec.json.encode(job))
+            partial.write_bytes(msgspec.json.encode(job))
+            os.link(partial, self._path(job.id))
         except FileExistsError:
             return False
         except OSError as error:
             raise ConfigError(f"the emulator cannot write to {self._folder}: {error.strerror}") from None
+        finally:
+            partial.unlink(missing_ok=True)
         return True
 
     def get(self, job_id: str) -> Job | None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from mjbridge import fields
 from mjbridge.emulator.transport import Emulator
 from mjbridge.wire import JSON_LIMIT, HttpRequest
 
@@ -36,7 +37,7 @@ def _request(environ: "WSGIEnvironment") -> HttpRequest:
 
 
 def _body(environ: "WSGIEnvironment") -> Any:
-    length = min(int(environ.get("CONTENT_LENGTH") or 0), JSON_LIMIT)
+    length = min(fields.whole(environ.get("CONTENT_LENGTH")) or 0, JSON_LIMIT)
     content = environ["wsgi.input"].read(length)
     try:
         return msgspec.json.decode(content) if content else None

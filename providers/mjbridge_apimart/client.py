@@ -4,6 +4,7 @@ Source: https://docs.apimart.ai/en/api-reference/images/midjourney/ (imagine, up
 workflow, best-practices). Submits answer at once; every result is polled.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
@@ -55,16 +56,18 @@ PATHS_OF_KINDS: Final[Mapping[str, str]] = {
     "inpaint": "inpaint",
 }
 
-_ACCEPTED: Final = frozenset({200, 1})
+# 21 is MODAL, which waits for input, and is accepted: best-practices.
+_ACCEPTED: Final = frozenset({200, 1, 21, 22})
 
 REFUSALS: Final[Mapping[str, Refusal]] = {
     # Codes in words: `error.code`, or the beginning of `error.message`.
     "get_channel_failed": Refusal(Unavailable, "no channel is free, told with HTTP 400"),
     "build_request_failed": Refusal(InvalidCommand, "a parameter is wrong, told with HTTP 500"),
     "idempotency_in_progress": Refusal(RateLimited, "the same request is still running"),
+    "idempotency_result_indeterminate": Refusal(Unavailable, "the platform itself cannot tell", accepted="maybe"),
     "task_failed": Refusal(Unavailable, "the platform could not run it"),
     # Numeric business codes: https://docs.apimart.ai/en/api-reference/images/midjourney/best-practices
-    "3 at HTTP 404": Refusal(TaskNotFound, "the parent is unknown"),
+    "3 of a task": Refusal(TaskNotFound, "the text speaks of a task: it, or the parent, is unknown"),
     "3": Refusal(Unavailable, "no Midjourney instance is free"),
     "4": Refusal(InvalidCommand, "a parameter is wrong, or the parent is not finished"),
     "9": Refusal(Unavailable, "the service refused"),
@@ -113,9 +116,7 @@ class APIMart(Provider):
 
     def accepted(self, command: Command, reply: HttpResponse) -> Task:
         """The task that a submit answer promises."""
-        answer = reply.json()
-        entry = next(iter(fields.each(fields.mapping(answer).get("data"))), answer)
-        told = fields.mapping(entry)
+        told = _entry(fields.mapping(reply.json()))
         if fields.text(told.get("task_id")) is None:
             raise reply.malformed("the submit answer names no task_id")
         task = self.normalize({"task_id": told["task_id"], "status": told.get("status")})
@@ -141,11 +142,11 @@ class APIMart(Provider):
         document = _object(response)
         error = document.get("error")
         if fields.is_object(error) and "status" not in document:
-            return _complaint(error, response)
+            return _complaint(error)
         code = fields.text(document.get("code"))
-        if code is None or fields.whole(code) in _ACCEPTED:
+        if code is None or fields.whole(code) in _ACCEPTED or "task_id" in _entry(document):
             return None
-        return _complaint(document, response)
+        return _complaint(document)
 
     def normalize(self, record: Record) -> Task:
         """A record of the Midjourney query, the unified query or the webhook."""
@@ -217,12 +218,20 @@ def _object(response: HttpResponse) -> dict[str, Any]:
         return {}
 
 
-def _complaint(error: Mapping[str, Any], response: HttpResponse) -> Complaint:
+def _entry(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What a submit answer says of its task: `data[0]`, or the answer itself."""
+    return fields.mapping(next(iter(fields.each(answer.get("data"))), answer))
+
+
+_OF_A_TASK: Final = re.compile("task|parent", re.IGNORECASE)
+
+
+def _complaint(error: Mapping[str, Any]) -> Complaint:
     """Codes come as numbers, words, numeric text, `""` or not at all."""
     message = fields.text(error.get("message")) or fields.text(error.get("description")) or "the vendor gives no reason"
     code = fields.text(error.get("code")) or fields.text(error.get("type")) or ""
     slug = message.partition(":")[0].strip()
-    return Complaint(message, code, (slug, f"{code} at HTTP {response.status}"))
+    return Complaint(message, code, (slug, f"{code} of a task") if _OF_A_TASK.search(message) else (slug,))
 
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

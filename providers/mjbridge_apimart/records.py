@@ -105,8 +105,8 @@ class WireTask(msgspec.Struct, gc=False):
     error: WireFault | None = None
     created: int | None = None
     completed: int | None = None
-    estimated_time: int | None = None
-    actual_time: int | None = None
+    estimated_time: int | float | None = None
+    actual_time: int | float | None = None
     cost: float | None = None
     credits_cost: float | None = None
     data: "WireTask | None" = None
@@ -150,10 +150,15 @@ def _fault(value: object) -> WireFault:
 
 
 def _data(value: object) -> WireTask | None:
-    return _fill(value) if fields.is_object(value) else None
+    # One level: no reply has data within data.
+    return fields.fill(WireTask, value, {**_READERS, "data": _nothing}) if fields.is_object(value) else None
 
 
-_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+def _nothing(value: object) -> None:
+    del value
+
+
+_READERS: Final[dict[str, Callable[[object], Any]]] = {
     "progress": fields.progress,
     "image_urls": _addresses,
     "video_urls": _addresses,
@@ -165,8 +170,8 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "error": _fault,
     "created": _epoch,
     "completed": _epoch,
-    "estimated_time": fields.whole,
-    "actual_time": fields.whole,
+    "estimated_time": fields.amount,
+    "actual_time": fields.amount,
     "cost": fields.number,
     "credits_cost": fields.number,
     "data": _data,
@@ -249,7 +254,7 @@ def _properties(wire: WireTask, result: WireResult) -> dict[str, Any]:
 
 def render(task: Task) -> dict[str, Any]:
     """The Midjourney query's record: the inverse of `normalize`. Keys without a value are left out."""
-    picture = task.image_url or task.preview_url
+    picture = task.image_url if task.status is Status.COMPLETED else task.preview_url
     is_single = task.status is Status.COMPLETED and not task.image_urls and task.action == Action.UPSCALE
     values: dict[str, Any] = {
         "id": task.id,
@@ -262,7 +267,7 @@ def render(task: Task) -> dict[str, Any]:
         "video_url": next(iter(task.video_urls), None),
         "video_urls": list(task.video_urls),
         "buttons": [_button(button) for button in task.buttons],
-        "prompt": task.prompt or fields.join_suggestions(task.texts),
+        "prompt": fields.join_suggestions(task.texts) or task.prompt,
         "prompt_en": task.prompt_en,
         "description": task.description,
         "fail_reason": task.fail_reason,

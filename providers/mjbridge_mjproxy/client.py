@@ -57,6 +57,10 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "midjourney_task_not_found": Refusal(TaskNotFound, "picture of an unknown task"),
     "get_channel_info_failed": Refusal(Unavailable, "the parent's channel is gone"),
     "do_request_failed": Refusal(Unavailable, "the upstream cannot be reached"),
+    "read_response_body_failed": Refusal(Unavailable, "the upstream's answer cannot be read; nothing is charged"),
+    "unmarshal_response_body_failed": Refusal(Unavailable, "the upstream's answer cannot be read; nothing is charged"),
+    "empty_response_body": Refusal(Unavailable, "the upstream's answer is empty; nothing is charged"),
+    "insert_midjourney_task_failed": Refusal(Unavailable, "accepted and charged, but not kept", accepted="maybe"),
     # The submit codes: ReturnCode of novicezk and trueai, new-api's 5 and 30.
     "-1": Refusal(Unavailable, "trueai's business limits: too many tasks, queue or service off"),
     "3 at HTTP 404": Refusal(TaskNotFound, "trueai's answer for an unknown parent"),
@@ -96,10 +100,6 @@ class FamilyProvider(Provider):
             command = command.press(parent)
         reply = yield self.request(command)
         return self.accepted(command, reply)
-
-    def presses(self, command: Command) -> bool:
-        """Whether the command is said by pressing the parent's own button."""
-        return type(command) in self.supports
 
     def request(self, command: Command) -> HttpRequest:
         """The one request that submits a command."""

@@ -4,6 +4,7 @@ The task object of novicezk/midjourney-proxy (docs/api.md) and what its descenda
 trueai-org/midjourney-proxy (Models/TaskInfo), QuantumNous/new-api (dto/midjourney.go), MartialBE/one-hub.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -53,6 +54,7 @@ _TEXT_ACTIONS: Final = frozenset({Action.DESCRIBE, Action.SHORTEN})
 MARKS: Final = ("imageUrl", "promptEn", "submitTime", "failReason", "finishTime")
 
 _FINAL_PROMPT: Final = "finalPrompt"
+_RAND: Final = re.compile(r"[?&]rand=\d+$")
 
 # Looked up for each of millions of records, where an attribute of a module or of a class is no longer free.
 _COMPLETED: Final = Status.COMPLETED
@@ -168,7 +170,7 @@ def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
         wire.state or None,
         image_url if completed else None,
         image_urls if completed else (),
-        None if completed else image_url,
+        None if completed else _without_rand(image_url),
         videos,
         fields.suggestions(answer) if answer else (),
         buttons(wire.buttons) if wire.buttons else (),
@@ -186,15 +188,25 @@ def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
     )
 
 
+def _without_rand(url: str | None) -> str | None:
+    """A preview's address without what new-api appends anew at every read (relay/relay-mj.go)."""
+    return _RAND.sub("", url) if url else None
+
+
 def _answer(wire: WireTask, action: str, final_prompt: str | None) -> str | None:
-    """What describe or shorten answered. Implementations differ in where describe puts it, not in shorten."""
-    return final_prompt if action == Action.SHORTEN else final_prompt or wire.prompt_en or wire.prompt or None
+    """What describe or shorten answered, wherever the implementation puts it; shorten has a prompt of its own."""
+    if action == Action.SHORTEN:
+        return final_prompt or (wire.prompt_en if wire.prompt_en != wire.prompt else None)
+    return final_prompt or wire.prompt_en or wire.prompt or None
 
 
 def _pictures(wire: WireTask) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
     """The picture, the singles and the videos; trueai repeats a video's links as pictures."""
     videos = _urls(wire.video_urls) or _urls([wire.video_url or ""])
     singles = _urls(wire.image_urls) or _urls(wire.storage_urls)
+    if len(singles) == 1 and wire.storage_urls and wire.image_url:
+        # CometAPI: the same picture where it is stored, until that link expires.
+        singles = ()
     picture = None if wire.image_url in videos else wire.image_url
     return *fields.pictures(picture, tuple(url for url in singles if url not in videos)), videos
 
@@ -219,6 +231,8 @@ class Form(msgspec.Struct, frozen=True):
 def render(task: Task, form: Form) -> dict[str, Any]:
     """A record of the family: the inverse of `normalize` for the keys of its form."""
     properties = {**task.properties, **({_FINAL_PROMPT: task.final_prompt} if task.final_prompt else {})}
+    has_final_prompt = task.final_prompt and "properties" in form.keys
+    answer = None if has_final_prompt else fields.join_suggestions(task.texts)
     values: dict[str, Any] = {
         "id": task.id,
         "action": _ACTION_WORDS.get(task.action, task.action.upper()),
@@ -227,13 +241,13 @@ def render(task: Task, form: Form) -> dict[str, Any]:
         "mode": task.speed and task.speed.upper(),
         "parentId": task.parent_id,
         "prompt": task.prompt,
-        "promptEn": task.prompt_en or (None if task.final_prompt else fields.join_suggestions(task.texts)),
+        "promptEn": answer or task.prompt_en,
         "description": task.description,
         "state": task.state,
         "submitTime": fields.milliseconds(task.submitted_at),
         "startTime": fields.milliseconds(task.started_at),
         "finishTime": fields.milliseconds(task.finished_at),
-        "imageUrl": task.image_url or task.preview_url,
+        "imageUrl": task.image_url if task.status is _COMPLETED else task.preview_url,
         "imageUrls": [{"url": url} for url in task.image_urls],
         "image_urls": list(task.image_urls),
         "videoUrl": next(iter(task.video_urls), None),
