@@ -7,12 +7,13 @@ trueai-org/midjourney-proxy (Models/TaskInfo), QuantumNous/new-api (dto/midjourn
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from mjbridge import Action, Bot, Button, Certainty, MalformedRecord, Match, Status, Task, fields
 from mjbridge.fields import PERCENTS, Record, buttons, moment, progress, text
+from mjbridge_mjproxy import rows
 
 # `status` of trueai's TaskStatus, which is novicezk's plus MODAL and CANCEL; "" is a new-api row before its first poll.
 STATUSES: Final[Mapping[str, Status]] = {
@@ -70,7 +71,7 @@ class WireUrl(msgspec.Struct, gc=False):
 class WireTask(msgspec.Struct, rename="camel", gc=False):
     """A record in which every value has the type it should have."""
 
-    id: str | None = None
+    id: Annotated[str, msgspec.Meta(min_length=1)]
     status: str | None = None
     action: str | None = None
     progress: str | None = None
@@ -94,6 +95,9 @@ class WireTask(msgspec.Struct, rename="camel", gc=False):
     mode: str | None = None
     seed: str | None = None
     properties: dict[str, Any] | None = None
+    # Only stored rows have these, which is another form: their presence refuses the record here.
+    mj_id: msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="mj_id")
+    submitted: msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="submit_time")
 
 
 _decode: Final = msgspec.json.Decoder(WireTask).decode
@@ -101,7 +105,7 @@ _decode: Final = msgspec.json.Decoder(WireTask).decode
 
 def normalizer(provider: str, *, keep_raw: bool = True) -> Callable[[Record], Task]:
     """The reader of any wire record of the family."""
-    return fields.reader(_decode, _fill, partial(_task, provider), keep_raw=keep_raw)
+    return fields.reader(_decode, partial(_fill, provider), partial(_task, provider), keep_raw=keep_raw)
 
 
 def _percent(value: object) -> str | None:
@@ -130,13 +134,14 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
 }
 
 
-def _fill(record: Mapping[str, Any]) -> WireTask:
-    return fields.fill(WireTask, record, _READERS)
+def _fill(provider: str, record: Mapping[str, Any]) -> WireTask:
+    wire = rows.wire(record)
+    if not fields.text(wire.get("id")):
+        raise MalformedRecord("a task record names its id", path=rows.id_path(record), provider=provider)
+    return fields.fill(WireTask, wire, _READERS)
 
 
 def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
-    if not wire.id:
-        raise MalformedRecord("a task record names its id", path="$.id", provider=provider)
     vendor_status = wire.status or ""
     status = STATUSES.get(vendor_status) or STATUSES.get(vendor_status.upper(), _UNKNOWN)
     completed = status is _COMPLETED
@@ -280,6 +285,9 @@ def status_word(task: Task) -> str:
 
 
 def matches(record: Mapping[str, Any]) -> Match:
-    """Whether a record is of the family, by keys that only the family writes."""
+    """Whether a record is of the family, by keys that only the family writes, on the wire or in storage."""
+    stored = rows.matches(record)
+    if stored.certainty:
+        return stored
     mark = next((key for key in MARKS if key in record), None)
     return Match(Certainty.FAMILY, f"an id and {mark}") if mark and "id" in record else Match()
