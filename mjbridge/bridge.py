@@ -39,19 +39,19 @@ _PATIENCE: Final = 5
 class Bridge:
     """Midjourney through whichever account the configuration names.
 
-    `source` is a mapping, a TOML file's path or a `Config`; None looks in the usual places (see `mjbridge.config`).
+    `config` is a mapping, a TOML file's path or a `Config`; None looks in the usual places (see `mjbridge.config`).
     One bridge serves many threads. `clock` and `sleep` are for tests.
     """
 
     def __init__(
         self,
-        source: Mapping[str, Any] | str | Path | Config | None = None,
+        config: Mapping[str, Any] | str | Path | Config | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         transport: Callable[[Provider, AccountSettings], Transport] | None = None,
     ) -> None:
-        self.config = configuration.load(source)
+        self.config = configuration.load(config)
         self._clock = clock
         self._sleep = sleep
         self._new_transport = transport or _transport

@@ -141,6 +141,17 @@ def test_a_vendor_s_no_is_exit_code_1(shell: Shell, arguments: list[str], messag
     assert "Traceback" not in done.stderr.decode()
 
 
+def test_a_failed_task_is_shown_with_its_reason_and_exit_code_1(shell: Shell) -> None:
+    ref = shell.task("imagine", "pig", "--emulate", "mjproxy", "--no-wait").ref
+    (path,) = (shell.folder / "home" / "mjbridge" / "emulator" / "emulated-mjproxy").iterdir()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"fail_reason": "the moon was in the way"}))
+    done = shell("fetch", ref, "--wait")
+    assert done.returncode == 1
+    assert b"failed" in done.stdout
+    assert b"the moon was in the way" in done.stdout
+    assert shell.task("fetch", ref, exit_code=1).fail_reason == "the moon was in the way"
+
+
 def test_a_wait_that_runs_out_names_the_task(shell: Shell) -> None:
     done = shell("imagine", "pig", "--emulate", "apimart", "--timeout", "0.1")
     assert done.returncode == 1
