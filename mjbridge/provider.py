@@ -14,6 +14,7 @@ from mjbridge.errors import (
     Accepted,
     AuthenticationError,
     InvalidCommand,
+    MalformedRecord,
     MJBridgeError,
     QuotaExceeded,
     RateLimited,
@@ -296,6 +297,14 @@ class DialectServer:
 
     def _no_route(self, request: HttpRequest) -> NoReturn:
         raise InvalidCommand(f"{self.provider.name} has no {request.method} {request.path}")
+
+
+def object_in(response: HttpResponse) -> dict[str, Any]:
+    """The JSON object in a reply's body; `{}` for any other body."""
+    try:
+        return fields.decode(response.body)
+    except MalformedRecord:
+        return {}
 
 
 def reply(document: object, status: int = 200, headers: Mapping[str, str] = {}) -> HttpResponse:

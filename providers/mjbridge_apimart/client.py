@@ -23,7 +23,6 @@ from mjbridge import (
     HttpResponse,
     Imagine,
     InvalidCommand,
-    MalformedRecord,
     Match,
     Press,
     Provider,
@@ -38,7 +37,7 @@ from mjbridge import (
     fields,
 )
 from mjbridge.fields import Record
-from mjbridge.provider import Complaint, Refusal
+from mjbridge.provider import Complaint, Refusal, object_in
 from mjbridge_apimart import records
 
 GENERATIONS: Final = "/v1/midjourney/generations"
@@ -139,7 +138,7 @@ class APIMart(Provider):
 
     def complaint(self, response: HttpResponse) -> Complaint | None:
         """`{error: {code, message, type}}` in its variants, or a refusing `{code, description}`."""
-        document = _object(response)
+        document = object_in(response)
         error = document.get("error")
         if fields.is_object(error) and "status" not in document:
             return _complaint(error)
@@ -209,13 +208,6 @@ _BODIES: Final[Mapping[type[Command], Callable[[APIMart, Any], tuple[str, Body]]
     Vary: _indexed,
     Reroll: _reroll,
 }
-
-
-def _object(response: HttpResponse) -> dict[str, Any]:
-    try:
-        return fields.decode(response.body)
-    except MalformedRecord:
-        return {}
 
 
 def _entry(answer: Mapping[str, Any]) -> dict[str, Any]:

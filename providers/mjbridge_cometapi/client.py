@@ -12,7 +12,7 @@ import msgspec
 from mjbridge import Certainty, Command, Imagine, InvalidCommand, Match
 from mjbridge.provider import NO_MATCH, Refusal
 from mjbridge_mjproxy.client import REFUSALS, FamilyProvider
-from mjbridge_mjproxy.records import Form
+from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
 _HOST: Final = "https://api.cometapi.com"
 
@@ -36,35 +36,8 @@ class CometAPI(FamilyProvider):
     }
     seed_path = None
     form = Form(
-        frozenset(
-            [
-                "id",
-                "action",
-                "customId",
-                "botType",
-                "prompt",
-                "promptEn",
-                "description",
-                "state",
-                "submitTime",
-                "startTime",
-                "finishTime",
-                "imageUrl",
-                "image_urls",
-                "videoUrl",
-                "status",
-                "progress",
-                "failReason",
-                "buttons",
-                "properties",
-            ]
-        ),
-        {
-            **dict.fromkeys(("action", "customId", "botType", "prompt", "promptEn", "description", "state"), ""),
-            **dict.fromkeys(("imageUrl", "videoUrl", "failReason", "progress"), ""),
-            **dict.fromkeys(("submitTime", "startTime", "finishTime"), 0),
-            "image_urls": [],
-        },
+        KEYS | {"customId", "botType", "image_urls", "properties"},
+        {**NO_TEXT, **NO_TIME, "customId": "", "botType": "", "image_urls": []},
         proxied=True,
     )
 

@@ -21,7 +21,6 @@ from mjbridge import (
     Imagine,
     InvalidCommand,
     Level,
-    MalformedRecord,
     Match,
     Press,
     Provider,
@@ -38,7 +37,7 @@ from mjbridge import (
 )
 from mjbridge.commands import ByButton
 from mjbridge.fields import Record
-from mjbridge.provider import Complaint, Refusal
+from mjbridge.provider import Complaint, Refusal, object_in
 from mjbridge.wire import PICTURE_LIMIT
 from mjbridge_mjproxy import records
 from mjbridge_mjproxy.records import Form
@@ -174,7 +173,7 @@ class FamilyProvider(Provider):
 
     def complaint(self, response: HttpResponse) -> Complaint | None:
         """A refusing submit envelope, new-api's flat `{description, type, code}`, or an `{error}` of its gateway."""
-        document = _object(response)
+        document = object_in(response)
         error = document.get("error")
         if isinstance(error, str):
             return Complaint(error, error)
@@ -210,13 +209,6 @@ class FamilyProvider(Provider):
 
 def _path(template: str, task_id: str) -> str:
     return template.format(id=quote(task_id, safe=""))
-
-
-def _object(response: HttpResponse) -> dict[str, Any]:
-    try:
-        return fields.decode(response.body)
-    except MalformedRecord:
-        return {}
 
 
 def _message(document: Mapping[str, Any], *keys: str) -> str:
@@ -270,33 +262,7 @@ class MJProxy(FamilyProvider):
     needs_key = False
     Options = MJProxyOptions
     form = Form(
-        frozenset(
-            [
-                "id",
-                "action",
-                "customId",
-                "botType",
-                "mode",
-                "parentId",
-                "prompt",
-                "promptEn",
-                "description",
-                "state",
-                "submitTime",
-                "startTime",
-                "finishTime",
-                "imageUrl",
-                "imageUrls",
-                "videoUrl",
-                "videoUrls",
-                "status",
-                "progress",
-                "failReason",
-                "seed",
-                "buttons",
-                "properties",
-            ]
-        ),
+        records.KEYS | {"customId", "botType", "mode", "parentId", "imageUrls", "videoUrls", "seed", "properties"},
         {"buttons": [], "properties": {}},
     )
 

@@ -233,6 +233,15 @@ class Form(msgspec.Struct, frozen=True):
     proxied: bool = False
 
 
+# The keys that every dialect of the family has, and what those that write no null put in their place.
+KEYS: Final = frozenset(
+    {"id", "action", "prompt", "promptEn", "description", "state", "submitTime", "startTime", "finishTime"}
+    | {"imageUrl", "videoUrl", "status", "progress", "failReason", "buttons"}
+)
+NO_TEXT: Final = dict.fromkeys(KEYS - {"id", "status", "buttons", "submitTime", "startTime", "finishTime"}, "")
+NO_TIME: Final = dict.fromkeys(("submitTime", "startTime", "finishTime"), 0)
+
+
 def render(task: Task, form: Form) -> dict[str, Any]:
     """A record of the family: the inverse of `normalize` for the keys of its form."""
     properties = {**task.properties, **({_FINAL_PROMPT: task.final_prompt} if task.final_prompt else {})}

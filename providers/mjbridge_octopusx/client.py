@@ -11,7 +11,7 @@ import msgspec
 from mjbridge import Bot, Certainty, Command, Imagine, Match
 from mjbridge.provider import NO_MATCH
 from mjbridge_mjproxy.client import FamilyProvider
-from mjbridge_mjproxy.records import Form
+from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
 _HOST: Final = "https://octopusx.ai"
 _MODES: Final = ("relax", "fast")
@@ -29,34 +29,7 @@ class OctopusX(FamilyProvider):
     name = "octopusx"
     base_url = _HOST
     Options = OctopusXOptions
-    form = Form(
-        frozenset(
-            [
-                "id",
-                "action",
-                "prompt",
-                "promptEn",
-                "description",
-                "submitTime",
-                "startTime",
-                "finishTime",
-                "imageUrl",
-                "videoUrl",
-                "status",
-                "progress",
-                "failReason",
-                "buttons",
-                "state",
-                "imageUrls",
-            ]
-        ),
-        {
-            **dict.fromkeys(("action", "prompt", "promptEn", "description", "imageUrl", "videoUrl"), ""),
-            **dict.fromkeys(("progress", "failReason", "state"), ""),
-            **dict.fromkeys(("submitTime", "startTime", "finishTime"), 0),
-            "imageUrls": [],
-        },
-    )
+    form = Form(KEYS | {"imageUrls"}, {**NO_TEXT, **NO_TIME, "imageUrls": []})
 
     def place_bot(self, body: dict[str, Any], bot: str) -> None:
         """Imagine has no `botType`; Midjourney itself is what it draws with."""
