@@ -63,7 +63,7 @@ def _info(name: str) -> ProviderInfo:
 
 def entry_points() -> "list[EntryPoint]":
     """The entry points of all installed providers."""
-    from importlib import metadata  # noqa: PLC0415 costs more than the rest of mjbridge together
+    from importlib import metadata  # noqa: PLC0415 only who looks for plugins pays for it
 
     return list(metadata.entry_points(group=GROUP))
 

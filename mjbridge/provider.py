@@ -92,6 +92,7 @@ _STATUS_CATEGORIES: Final[Mapping[int, type[MJBridgeError]]] = {
     409: Unavailable,
     429: RateLimited,
 }
+_CLIENT_ERROR: Final = 400
 _SERVER_ERROR: Final = 500
 # These refuse by themselves, with any body. Any other may come from a proxy that knows nothing of the request's fate.
 _REFUSING_STATUSES: Final = frozenset({401, 402, 403, 429, 503})
@@ -227,7 +228,7 @@ def _foreign(response: HttpResponse) -> str:
 
 
 def _status_category(status: int) -> type[MJBridgeError]:
-    by_class = InvalidCommand if 400 <= status < _SERVER_ERROR else Unavailable  # noqa: PLR2004 the range is HTTP's
+    by_class = InvalidCommand if _CLIENT_ERROR <= status < _SERVER_ERROR else Unavailable
     return _STATUS_CATEGORIES.get(status, by_class)
 
 

@@ -93,7 +93,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
             return None
         if value.isascii() and value.isdecimal():
             return float(value)
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 an eighth of mjbridge's import, for a rare form
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 a rare form should not slow every import
 
         try:
             there = parsedate_to_datetime(value)
