@@ -10,6 +10,7 @@ from mjbridge import errors, fields, records
 from mjbridge.bridge import Bridge
 from mjbridge.commands import Command, Imagine, Press, Reroll, Upscale, Vary
 from mjbridge.config import Config
+from mjbridge.detection import detect
 from mjbridge.errors import (
     AllAccountsFailed,
     AuthenticationError,
@@ -31,7 +32,7 @@ from mjbridge.errors import (
 )
 from mjbridge.plugins import ProviderInfo, providers
 from mjbridge.provider import Backend, Certainty, DialectServer, Level, Match, Provider, Support
-from mjbridge.records import Reject, detect, merge, normalize, normalizer
+from mjbridge.records import Reject, merge, normalize, normalizer
 from mjbridge.task import Action, Attempt, Bot, Button, Speed, Status, Task
 from mjbridge.wire import Flow, HttpRequest, HttpResponse
 

@@ -15,6 +15,7 @@ Record = bytes | str | Mapping[str, Any]
 """A vendor's record as people have it: JSON bytes or text, or what a JSON reader made of it."""
 
 Wire = TypeVar("Wire", bound=msgspec.Struct)
+Built = TypeVar("Built")
 
 NOT_AS_EXPECTED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a typed decoder raises for bytes that the lenient readers may still make sense of."""
@@ -23,14 +24,14 @@ _NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?)\s*(%?)\s*", re.ASCII)
 _SUGGESTION = re.compile(r"[1-9]\ufe0f?\u20e3")
 _SHORTENED = "## Shortened prompts"
 
-_from_timestamp: Final = datetime.fromtimestamp
+from_timestamp: Final = datetime.fromtimestamp
 
 PERCENTS: Final[Mapping[str | None, int]] = {f"{percent}%": percent for percent in range(101)}
 
 # Epoch seconds, milliseconds and microseconds of any year from 1973 to 5138 do not overlap.
-_FIRST_MILLISECOND: Final = 10**11
-_LAST_MILLISECOND: Final = 10**14
-_EPOCH_UNITS: Final = ((_FIRST_MILLISECOND, 1.0), (_LAST_MILLISECOND, 1e3), (10**17, 1e6))
+FIRST_MILLISECOND: Final = 10**11
+LAST_MILLISECOND: Final = 10**14
+_EPOCH_UNITS: Final = ((FIRST_MILLISECOND, 1.0), (LAST_MILLISECOND, 1e3), (10**17, 1e6))
 
 
 def text(value: object) -> str | None:
@@ -83,8 +84,8 @@ def progress(value: object) -> int | None:
 
 def moment(value: object) -> datetime | None:
     """A time as aware UTC: epoch seconds, milliseconds or microseconds by size, or ISO text. 0 and `""` are None."""
-    if type(value) is int and _FIRST_MILLISECOND < value < _LAST_MILLISECOND:
-        return _from_timestamp(value / 1000, UTC)
+    if type(value) is int and FIRST_MILLISECOND < value < LAST_MILLISECOND:
+        return from_timestamp(value / 1000, UTC)
     found = number(value)
     if found is None:
         return _iso(value) if isinstance(value, str) else None
@@ -105,7 +106,7 @@ def milliseconds(value: datetime | None) -> int | None:
     if value is None:
         return None
     count = round(value.timestamp() * 1000)
-    return count if count >= _FIRST_MILLISECOND else seconds(value)
+    return count if count >= FIRST_MILLISECOND else seconds(value)
 
 
 def seconds(value: datetime | None) -> int | None:
@@ -210,9 +211,10 @@ def join_suggestions(texts: Iterable[str]) -> str:
 
 
 def reader(
+    provider: str,
     parse: Callable[[bytes], Wire],
-    read: Callable[[Mapping[str, Any]], Wire],
-    build: Callable[[Wire, msgspec.Raw], Task],
+    read: Callable[[str, Mapping[str, Any]], Wire],
+    build: Callable[[str, Wire, msgspec.Raw], Task],
     *,
     keep_raw: bool,
 ) -> Callable[[Record], Task]:
@@ -221,17 +223,44 @@ def reader(
     `parse` takes bytes that are as they should be in one step; all else is read leniently through a mapping.
     """
 
-    def normalize(record: Record) -> Task:
-        if type(record) is bytes:
-            try:
-                return build(parse(record), msgspec.Raw(record) if keep_raw else NO_RAW)
-            except NOT_AS_EXPECTED:
-                pass  # the lenient way reads it all the same, or tells what is wrong
+    def lenient(record: Record) -> Task:
         # Also where nobody keeps it: what cannot be written as JSON would be no canonical task either.
         kept = raw(record)
-        return build(read(decode(record)), kept if keep_raw else NO_RAW)
+        return build(provider, read(provider, decode(record)), kept if keep_raw else NO_RAW)
 
-    return normalize
+    return at_sight(provider, parse, build, lenient, keep_raw=keep_raw)
+
+
+def at_sight(
+    provider: str,
+    parse: Callable[[bytes], Wire],
+    build: Callable[[str, Wire, msgspec.Raw], Built],
+    otherwise: Callable[[Record], Built],
+    *,
+    keep_raw: bool,
+) -> Callable[[Record], Built]:
+    """Builds from bytes that `parse` takes; any other record goes to `otherwise`."""
+
+    def read(record: Record) -> Built:
+        if type(record) is not bytes:
+            return otherwise(record)
+        try:
+            wire = parse(record)
+            if not record.isascii():
+                record.decode()  # a parser does not look into what it skips, and `raw` keeps that too
+        except NOT_AS_EXPECTED:
+            return otherwise(record)
+        return build(provider, wire, msgspec.Raw(record) if keep_raw else NO_RAW)
+
+    return read
+
+
+def refusing(kind: type[Wire], keys: Iterable[str]) -> Callable[[bytes], Wire]:
+    """A parser of a wire struct that refuses records in which one of these keys stands."""
+    refused = {f"refused_{place}": key for place, key in enumerate(keys)}
+    unset = [(name, msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=key)) for name, key in refused.items()]
+    refusing_kind = cast("type[Wire]", msgspec.defstruct(kind.__name__, unset, bases=(kind,), gc=False))
+    return msgspec.json.Decoder(refusing_kind).decode
 
 
 def fill(kind: type[Wire], record: Mapping[str, Any], readers: Mapping[str, Callable[[object], Any]]) -> Wire:

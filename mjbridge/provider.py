@@ -62,6 +62,21 @@ class Match(msgspec.Struct, frozen=True):
 NO_MATCH: Final = Match()
 
 
+class Signs(msgspec.Struct, frozen=True):
+    """What a vendor's records show that others' do not: keys, and how its ids and its pictures' addresses begin.
+
+    A record that shows any of them is left to `matches`.
+    """
+
+    keys: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+
+
+NO_SIGNS: Final = Signs()
+Recognizer = Callable[[Record], Task | None]
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """What a vendor's code means: a row of a provider's error table."""
 
@@ -117,6 +132,8 @@ class Provider:
     """Seconds between two polls of a task that the vendor advises."""
     refusals: ClassVar[Mapping[str, Refusal]] = {}
     """The vendor's error codes, as text."""
+    signs: ClassVar[Signs] = NO_SIGNS
+    """What makes `matches` certain: a provider that writes `matches` states it here too."""
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self.options: Any = settings.read(self.Options, options or {}, f"options of {self.name}")
@@ -194,6 +211,14 @@ class Provider:
     def matches(self, record: Mapping[str, Any]) -> Match:
         """Whether a decoded record is of this dialect."""
         return NO_MATCH
+
+    def recognizer(self, foreign: Signs, *, keep_raw: bool = True) -> Recognizer | None:
+        """For detection in hot loops: reads bytes that are this dialect beyond doubt, and is None for any other record.
+
+        `foreign` are the signs of all other providers: a record that shows one of them is in doubt. None where a
+        provider has no such way: its records are found by `matches`.
+        """
+        return None
 
     # The server half: request -> command, task -> reply.
 

@@ -1,20 +1,14 @@
 """Records of any vendor as tasks: one at a time, whole documents, and two of the same task folded into one."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from mjbridge import fields, plugins
+from mjbridge import detection, fields
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import Record
-from mjbridge.provider import NO_MATCH, Certainty, Match, Provider
 from mjbridge.task import NO_RAW, Status, Task
-
-_log = logging.getLogger("mjbridge")
-
 
 # How far a task has come. A task that waits for input was pending before, and is processed after.
 _ORDER: Final = {
@@ -50,23 +44,7 @@ def normalize(record: Record, provider: str | None = None, *, keep_raw: bool = T
 
 def normalizer(provider: str | None = None, *, keep_raw: bool = True) -> Callable[[Record], Task]:
     """`normalize`, bound once for hot loops."""
-    if provider is not None:
-        return _bound(provider, keep_raw)
-    return lambda record: _detected(record, keep_raw=keep_raw)
-
-
-def detect(record: Record) -> str | None:
-    """The provider whose dialect a record is in, or None where it cannot tell; a canonical record names its own."""
-    try:
-        decoded = fields.decode(record)
-    except MalformedRecord:
-        return None
-    return fields.text(decoded["provider"]) if _is_canonical(decoded) else _best(_matches(decoded))
-
-
-def matches(record: Record) -> dict[str, Match]:
-    """What every working provider says of a record, and why."""
-    return _matches(fields.decode(record))
+    return detection.reader(keep_raw=keep_raw) if provider is None else detection.bound(provider, keep_raw=keep_raw)
 
 
 def merge(old: Task, new: Task) -> Task:
@@ -155,39 +133,6 @@ def _parsed(document: bytes, kind: type[Shape]) -> Shape:
         raise MalformedRecord(f"not JSON: {error}") from None
 
 
-def _detected(record: Record, *, keep_raw: bool) -> Task:
-    decoded = fields.decode(record)
-    if _is_canonical(decoded):
-        return _canonical(record)
-    name = _best(_matches(decoded))
-    if name is None:
-        raise MalformedRecord("no provider recognises this record: name the provider")
-    return _bound(name, keep_raw)(record)
-
-
-def _is_canonical(decoded: Mapping[str, Any]) -> bool:
-    return decoded.get("schema_version") == Task.schema_version and "provider" in decoded
-
-
-def _matches(decoded: Mapping[str, Any]) -> dict[str, Match]:
-    return {name: _match(provider, decoded) for name, provider in _working().items()}
-
-
-def _canonical(record: Record) -> Task:
-    try:
-        return msgspec.json.decode(bytes(fields.raw(record)), type=Task)
-    except msgspec.ValidationError as error:
-        raise MalformedRecord(f"not a canonical task: {error}") from None
-
-
-def _best(matches: Mapping[str, Match]) -> str | None:
-    for certainty in (Certainty.CERTAIN, Certainty.FAMILY):
-        found = [name for name, match in matches.items() if match.certainty is certainty]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
-
-
 def _differ(old: Task, new: Task, name: str) -> bool:
     return bool(getattr(old, name) and getattr(new, name)) and getattr(old, name) != getattr(new, name)
 
@@ -196,34 +141,3 @@ def _how_far(task: Task) -> tuple[Any, ...]:
     # The record itself comes last, so that the order never depends on which arrived first.
     finished = task.finished_at.timestamp() if task.finished_at else 0.0
     return (_ORDER[task.status], task.progress or 0, finished, task.to_json())
-
-
-@cache
-def _provider(name: str) -> Provider:
-    return plugins.load(name)()
-
-
-@cache
-def _bound(name: str, keep_raw: bool) -> Callable[[Record], Task]:
-    return _provider(name).normalizer(keep_raw=keep_raw)
-
-
-@cache
-def _working() -> dict[str, Provider]:
-    return {name: provider for name in plugins.names() if (provider := _provider_or_none(name))}
-
-
-def _provider_or_none(name: str) -> Provider | None:
-    try:
-        return _provider(name)
-    except Exception as error:  # noqa: BLE001 a plugin's fault must not keep the others from reading records
-        _log.warning("provider %s is left out of detection: %s", name, error)
-        return None
-
-
-def _match(provider: Provider, decoded: Mapping[str, Any]) -> Match:
-    try:
-        return provider.matches(decoded)
-    except Exception as error:  # noqa: BLE001 a plugin's fault must not keep the others from reading records
-        _log.warning("provider %s fails at detection: %s", provider.name, error)
-        return NO_MATCH

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import mjbridge
-from mjbridge import Button, Reject, Status, Task, plugins, records
+from mjbridge import Button, MalformedRecord, Reject, Status, Task, detection, plugins, records
 
 GRID = {"id": "1", "status": "SUCCESS", "progress": "100%", "imageUrl": "https://cdn.example.com/g.png"}
 APIMART: dict[str, Any] = {"id": "task_01KV52C0TEJSYZMCG0NCS4YWKK", "status": "SUCCESS", "image_urls": []}
@@ -42,7 +42,7 @@ def test_detection_names_the_dialect_or_nobody(record: dict[str, Any], provider:
 
 
 def test_detection_says_why() -> None:
-    found = records.matches(APIMART)
+    found = detection.matches(APIMART)
     assert found["apimart"].reason == "an id of its form"
     assert found["mjproxy"].reason == ""
 
@@ -212,3 +212,39 @@ def test_data_within_data_is_read_no_deeper_than_replies_go() -> None:
 def test_a_preview_behind_the_picture_s_own_link_does_not_stay() -> None:
     proxied = Task(id="1", status=Status.PROCESSING, preview_url="g")
     assert mjbridge.merge(proxied, FINISHED).preview_url is None
+
+
+def stamped(record: dict[str, Any], **more: Any) -> bytes:
+    return msgspec.json.encode({**record, **more})
+
+
+@pytest.mark.parametrize("mark", ["grid_image_url", "data", "schema_version"])
+def test_a_sign_of_another_dialect_leaves_the_record_to_be_judged(mark: str) -> None:
+    """In bytes, which are recognised at sight, as in a mapping, which is always judged."""
+    record = stamped(GRID, **{mark: "x"})
+    assert told(record) == told(msgspec.json.decode(record))
+
+
+@pytest.mark.parametrize(
+    "link", ["https://octopusx.ai/i/1.png", "https://api.cometapi.com/mj/image/1", "https://cdn.example.com/1.png"]
+)
+@pytest.mark.parametrize("action", ["IMAGINE", "DESCRIBE"])
+def test_records_of_a_mixed_file_are_told_apart_in_any_order(link: str, action: str) -> None:
+    read = mjbridge.normalizer()
+    records_in_turn = [stamped(GRID), stamped(GRID, imageUrl=link, action=action), stamped(APIMART)] * 3
+    assert [read(record).provider for record in records_in_turn] == [mjbridge.detect(each) for each in records_in_turn]
+
+
+def test_invalid_utf8_in_a_field_that_nobody_reads_is_refused_with_and_without_raw() -> None:
+    record = stamped(GRID, note="?").replace(b'"?"', b'"\xff"')
+    for keep_raw in (True, False):
+        with pytest.raises(MalformedRecord):
+            mjbridge.normalize(record, "mjproxy", keep_raw=keep_raw)
+
+
+def told(record: Any) -> str:
+    """The provider that reads a record, or why none does."""
+    try:
+        return mjbridge.normalize(record).provider
+    except MalformedRecord as error:
+        return error.message

@@ -37,7 +37,7 @@ from mjbridge import (
     fields,
 )
 from mjbridge.fields import Record
-from mjbridge.provider import Complaint, Refusal, object_in
+from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge_apimart import records
 
 GENERATIONS: Final = "/v1/midjourney/generations"
@@ -91,6 +91,7 @@ class APIMart(Provider):
         Reroll: Support(),
     }
     refusals = REFUSALS
+    signs = records.SIGNS
     # "3-5 s; faster is pointless": https://docs.apimart.ai/en/api-reference/images/midjourney/query
     poll_interval = 4.0
 
@@ -154,6 +155,10 @@ class APIMart(Provider):
     def normalizer(self, *, keep_raw: bool = True) -> Callable[[Record], Task]:
         """`normalize`, bound once."""
         return records.normalizer(self.name, keep_raw=keep_raw)
+
+    def recognizer(self, foreign: Signs, *, keep_raw: bool = True) -> Recognizer:
+        """Records with its key, or ids of its form."""
+        return records.recognizer(self.name, foreign, keep_raw=keep_raw)
 
     def render(self, task: Task) -> dict[str, Any]:
         """A record of the Midjourney query."""

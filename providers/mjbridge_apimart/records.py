@@ -6,14 +6,13 @@ The unified query: https://docs.apimart.ai/en/api-reference/tasks/status
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from mjbridge import Action, Button, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
 from mjbridge.fields import Record
-from mjbridge.provider import NO_MATCH
+from mjbridge.provider import NO_MATCH, Signs
 
 # Upper case of the Midjourney query, lower case of the unified one, and the words of a submit answer.
 STATUSES: Final[Mapping[str, Status]] = {
@@ -120,7 +119,23 @@ _PROPERTIES: Final = ("quota", "estimated_time", "actual_time", "credits_cost")
 
 def normalizer(provider: str, *, keep_raw: bool = True) -> Callable[[Record], Task]:
     """The reader of either shape, wrapped in `{code, data}` or bare."""
-    return fields.reader(_decode, _fill, partial(_task, provider), keep_raw=keep_raw)
+    return fields.reader(provider, _decode, _fill, _task, keep_raw=keep_raw)
+
+
+def recognizer(provider: str, foreign: Signs, *, keep_raw: bool = True) -> Callable[[Record], Task | None]:
+    """Reads bytes that bear one of its signs and none of another vendor; else None."""
+
+    def build(provider: str, outer: WireTask, raw: msgspec.Raw) -> Task | None:
+        wire = outer.data or outer
+        is_own = wire.grid_image_url is not None or _TASK_ID.fullmatch(wire.id or "")
+        is_foreign = (wire.grid_image_url or "").startswith(foreign.links)
+        return _task(provider, outer, raw) if is_own and not is_foreign else None
+
+    return fields.at_sight(provider, fields.refusing(WireTask, foreign.keys), build, _nobody, keep_raw=keep_raw)
+
+
+def _nobody(record: Record) -> None:
+    del record
 
 
 def _addresses(value: object) -> list[str]:
@@ -178,7 +193,8 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
 }
 
 
-def _fill(record: Mapping[str, Any]) -> WireTask:
+def _fill(provider: str, record: Mapping[str, Any]) -> WireTask:
+    del provider
     return fields.fill(WireTask, record, _READERS)
 
 
@@ -313,6 +329,7 @@ def status_word(task: Task) -> str:
 _MARKS: Final = ("image_urls", "grid_image_url", "fail_reason", "video_urls")
 _FOREIGN_MARKS: Final = ("imageUrl", "promptEn", "submitTime", "mj_id")
 _TASK_ID: Final = re.compile(r"task_[0-9A-HJKMNP-TV-Z]{26}|task-unified-\d+-\w+")
+SIGNS: Final = Signs(keys=("grid_image_url", "data"), ids=("task_", "task-unified-"))
 
 
 def matches(record: Mapping[str, Any]) -> Match:

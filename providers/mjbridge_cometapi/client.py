@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 
 from mjbridge import Certainty, Command, Imagine, InvalidCommand, Match
-from mjbridge.provider import NO_MATCH, Refusal
+from mjbridge.provider import NO_MATCH, Refusal, Signs
 from mjbridge_mjproxy.client import REFUSALS, FamilyProvider
 from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
@@ -28,6 +28,7 @@ class CometAPI(FamilyProvider):
 
     name = "cometapi"
     base_url = _HOST
+    signs = Signs(links=(f"{_HOST}/",))
     Options = CometAPIOptions
     # 500 with this code is a bad request: https://apidoc.cometapi.com/errors/error-codes-handling
     refusals: ClassVar = {
@@ -54,6 +55,6 @@ class CometAPI(FamilyProvider):
 
     def matches(self, record: Mapping[str, Any]) -> Match:
         """Its proxy link gives a record away."""
-        if str(record.get("imageUrl", "")).startswith(f"{_HOST}/"):
+        if str(record.get("imageUrl", "")).startswith(self.signs.links):
             return Match(Certainty.CERTAIN, f"imageUrl is a proxy link of {_HOST}")
         return NO_MATCH

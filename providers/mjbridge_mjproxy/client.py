@@ -37,9 +37,9 @@ from mjbridge import (
 )
 from mjbridge.commands import ByButton
 from mjbridge.fields import Record
-from mjbridge.provider import Complaint, Refusal, object_in
+from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge.wire import PICTURE_LIMIT
-from mjbridge_mjproxy import records
+from mjbridge_mjproxy import records, rows
 from mjbridge_mjproxy.records import Form
 
 # 1 submitted, 21 already there or waiting for input, 22 queued: a task exists in each case.
@@ -196,6 +196,10 @@ class FamilyProvider(Provider):
         """`normalize`, bound once."""
         return records.normalizer(self.name, keep_raw=keep_raw)
 
+    def recognizer(self, foreign: Signs, *, keep_raw: bool = True) -> Recognizer:
+        """Wire records; an accent's by its links."""
+        return records.recognizer(self.name, self.signs.links, foreign, keep_raw=keep_raw)
+
     def render(self, task: Task) -> dict[str, Any]:
         """A record with the keys this vendor writes."""
         return records.render(task, self.form)
@@ -261,6 +265,7 @@ class MJProxy(FamilyProvider):
     base_url = None
     needs_key = False
     Options = MJProxyOptions
+    signs = Signs(keys=rows.TRUEAI_PROOF)
     form = Form(
         records.KEYS | {"customId", "botType", "mode", "parentId", "imageUrls", "videoUrls", "seed", "properties"},
         {"buttons": [], "properties": {}},

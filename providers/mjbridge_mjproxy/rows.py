@@ -251,7 +251,7 @@ _TRUEAI_COLUMNS: Final[Mapping[str, Column]] = {
     "Buttons": Column("buttons", _objects),
     "Properties": Column("properties", _json),
 }
-_TRUEAI_PROOF: Final = ("SubmitTime", "BotType", "PromptEn")
+TRUEAI_PROOF: Final = ("SubmitTime", "BotType", "PromptEn")
 
 # What the reader of wire records reads as text or number, and an export may wrap.
 _WRAPPABLE: Final = ("id", "parentId", "submitTime", "startTime", "finishTime", "seed", *_NUMBERED)
@@ -305,7 +305,7 @@ FORMS: Final = (
         tells=_is_trueai_document,
         columns={"_id": Column("id"), **_TRUEAI_COLUMNS},
         rest=_nothing,
-        proof=_TRUEAI_PROOF,
+        proof=TRUEAI_PROOF,
         certainty=Certainty.CERTAIN,
     ),
     StoredForm(
@@ -314,7 +314,7 @@ FORMS: Final = (
         tells=_is_trueai_row,
         columns={"Id": Column("id"), **_TRUEAI_COLUMNS},
         rest=_nothing,
-        proof=_TRUEAI_PROOF,
+        proof=TRUEAI_PROOF,
         certainty=Certainty.CERTAIN,
     ),
     StoredForm(

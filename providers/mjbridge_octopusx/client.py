@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mjbridge import Bot, Certainty, Command, Imagine, Match
-from mjbridge.provider import NO_MATCH
+from mjbridge.provider import NO_MATCH, Signs
 from mjbridge_mjproxy.client import FamilyProvider
 from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
@@ -28,6 +28,7 @@ class OctopusX(FamilyProvider):
 
     name = "octopusx"
     base_url = _HOST
+    signs = Signs(links=(f"{_HOST}/",))
     Options = OctopusXOptions
     form = Form(KEYS | {"imageUrls"}, {**NO_TEXT, **NO_TIME, "imageUrls": []})
 
@@ -49,6 +50,6 @@ class OctopusX(FamilyProvider):
 
     def matches(self, record: Mapping[str, Any]) -> Match:
         """Its image proxy's address gives a record away."""
-        if str(record.get("imageUrl", "")).startswith(f"{_HOST}/"):
+        if str(record.get("imageUrl", "")).startswith(self.signs.links):
             return Match(Certainty.CERTAIN, f"imageUrl is a link of {_HOST}")
         return NO_MATCH

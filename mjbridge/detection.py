@@ -1,0 +1,134 @@
+"""Whose dialect a record is in, and its reader."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from mjbridge import fields, plugins
+from mjbridge.errors import MalformedRecord
+from mjbridge.fields import Record
+from mjbridge.provider import NO_MATCH, Certainty, Match, Provider, Recognizer, Signs
+from mjbridge.task import NO_RAW, Task
+
+_log = logging.getLogger("mjbridge")
+
+_CANONICAL = "schema_version"
+
+
+def detect(record: Record) -> str | None:
+    """The provider whose dialect a record is in, or None where it cannot tell; a canonical record names its own."""
+    try:
+        decoded = fields.decode(record)
+    except MalformedRecord:
+        return None
+    return fields.text(decoded["provider"]) if is_canonical(decoded) else _best(_matches(decoded))
+
+
+def matches(record: Record) -> dict[str, Match]:
+    """What every working provider says of a record, and why."""
+    return _matches(fields.decode(record))
+
+
+def reader(*, keep_raw: bool) -> Callable[[Record], Task]:
+    """Reads records of any dialect. It asks first who recognised the last one, for a file is seldom mixed."""
+    recognizers = list(_recognizers(keep_raw))
+
+    def read(record: Record) -> Task:
+        for place, recognize in enumerate(recognizers):
+            task = recognize(record)
+            if task is not None:
+                if place:
+                    recognizers[:] = [recognize, *(each for each in recognizers if each is not recognize)]
+                return task
+        return _judged(record, keep_raw=keep_raw)
+
+    return read
+
+
+@cache
+def bound(name: str, *, keep_raw: bool) -> Callable[[Record], Task]:
+    """The reader of a provider by its name. `PluginError` if there is none."""
+    return _provider(name).normalizer(keep_raw=keep_raw)
+
+
+def is_canonical(decoded: Mapping[str, Any]) -> bool:
+    """Whether a decoded record is a task of our own."""
+    return decoded.get(_CANONICAL) == Task.schema_version and "provider" in decoded
+
+
+def _judged(record: Record, *, keep_raw: bool) -> Task:
+    decoded = fields.decode(record)
+    if is_canonical(decoded):
+        return _canonical(record, keep_raw=keep_raw)
+    name = _best(_matches(decoded))
+    if name is None:
+        raise MalformedRecord("no provider recognises this record: name the provider")
+    return bound(name, keep_raw=keep_raw)(record)
+
+
+def _canonical(record: Record, *, keep_raw: bool) -> Task:
+    try:
+        task = msgspec.json.decode(bytes(fields.raw(record)), type=Task)
+    except msgspec.ValidationError as error:
+        raise MalformedRecord(f"not a canonical task: {error}") from None
+    return task if keep_raw else msgspec.structs.replace(task, raw=NO_RAW)
+
+
+def _matches(decoded: Mapping[str, Any]) -> dict[str, Match]:
+    return {name: _match(provider, decoded) for name, provider in _working().items()}
+
+
+def _best(matches: Mapping[str, Match]) -> str | None:
+    for certainty in (Certainty.CERTAIN, Certainty.FAMILY):
+        found = [name for name, match in matches.items() if match.certainty is certainty]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _recognizers(keep_raw: bool) -> Iterable[Recognizer]:
+    for provider in _working().values():
+        others = [each for each in _working().values() if each is not provider]
+        if any(each.signs == Signs() and type(each).matches is not Provider.matches for each in others):
+            continue  # a stranger that does not say by what it knows its records has to be asked about each
+        recognizer = provider.recognizer(_all_signs(others), keep_raw=keep_raw)
+        if recognizer:
+            yield recognizer
+
+
+def _all_signs(providers: Iterable[Provider]) -> Signs:
+    signs = [provider.signs for provider in providers]
+    return Signs(
+        keys=(_CANONICAL, *(key for each in signs for key in each.keys)),
+        ids=tuple(start for each in signs for start in each.ids),
+        links=tuple(start for each in signs for start in each.links),
+    )
+
+
+@cache
+def _provider(name: str) -> Provider:
+    return plugins.load(name)()
+
+
+@cache
+def _working() -> dict[str, Provider]:
+    return {name: provider for name in plugins.names() if (provider := _provider_or_none(name))}
+
+
+def _provider_or_none(name: str) -> Provider | None:
+    try:
+        return _provider(name)
+    except Exception as error:  # noqa: BLE001 a plugin's fault must not keep the others from reading records
+        _log.warning("provider %s is left out of detection: %s", name, error)
+        return None
+
+
+def _match(provider: Provider, decoded: Mapping[str, Any]) -> Match:
+    try:
+        return provider.matches(decoded)
+    except Exception as error:  # noqa: BLE001 a plugin's fault must not keep the others from reading records
+        _log.warning("provider %s fails at detection: %s", provider.name, error)
+        return NO_MATCH
