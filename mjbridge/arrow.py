@@ -148,15 +148,13 @@ _WRITERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "raw": lambda raw: None if raw is NO_RAW else bytes(raw) or None,
     "attempts": lambda attempts: [msgspec.structs.astuple(attempt) for attempt in attempts],
 }
-
-
 _PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {"properties": msgspec.json.decode, "raw": msgspec.Raw}
 
 
 def _array(values: list[Any], kind: pa.DataType) -> _Column:
     array = pa.array(values, kind)
     if isinstance(array, pa.ChunkedArray):
-        raise ValueError("a column of a batch holds at most 2 GiB of text: use smaller batches")  # noqa: TRY004 its size is at fault, not its type
+        raise ValueError("a column of a batch holds at most 2 GiB of text: use smaller batches")  # noqa: TRY004 its size is wrong
     return array
 
 
@@ -184,9 +182,11 @@ def _rows(batch: pa.RecordBatch) -> list[bytes | None]:
 
 def _column(batch: pa.RecordBatch, name: str) -> _Column:
     try:
-        return cast("_Column", batch.column(name))
+        # Whose types leave it open what a column holds.
+        column: _Column = cast("Any", batch).column(name)
     except KeyError as error:
         raise ValueError(f"{error.args[0]}: the batch has {', '.join(batch.schema.names)}") from None
+    return column
 
 
 def _plain(array: _Column) -> list[Any]:
