@@ -9,7 +9,7 @@ from typing import Any, Final, TypeGuard, TypeVar, cast
 import msgspec
 
 from mjbridge.errors import MalformedRecord
-from mjbridge.task import NO_RAW, Button, Task
+from mjbridge.task import NO_RAW, Button, Status, Task
 
 Record = bytes | str | Mapping[str, Any]
 """A vendor's record as people have it: JSON bytes or text, or what a JSON reader made of it."""
@@ -78,7 +78,8 @@ def progress(value: object) -> int | None:
     if found is None:
         return None
     is_percent = isinstance(value, int) or (isinstance(value, str) and "." not in value) or "%" in str(value)
-    percent = found if is_percent or not 0 < found <= 1 else found * 100
+    # Rounded first: 0.29 * 100 is 28.999999999999996.
+    percent = found if is_percent or not 0 < found <= 1 else round(found * 100, 6)
     return max(0, min(100, int(percent)))
 
 
@@ -194,6 +195,12 @@ def word(value: object, canonical: Mapping[str, str] = {}) -> str:
     """A vendor's word in lower case, or the canonical word for it; `""` for none."""
     lowered = (text(value) or "").strip().lower()
     return canonical.get(lowered, lowered)
+
+
+def status_word(task: Task, statuses: Mapping[str, Status], words: Mapping[Status, str]) -> str:
+    """The task's own status word where `statuses` reads it as the task's status, else the dialect's word for that."""
+    own = statuses.get(task.vendor_status) or statuses.get(task.vendor_status.upper(), Status.UNKNOWN)
+    return task.vendor_status if own is task.status else words[task.status]
 
 
 def suggestions(answer: str | None) -> tuple[str, ...]:

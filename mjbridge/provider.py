@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import Any, ClassVar, Final, NoReturn, Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from mjbridge import fields, settings
-from mjbridge.commands import Command
+from mjbridge.commands import ByButton, Command
 from mjbridge.errors import (
     Accepted,
     AuthenticationError,
@@ -117,7 +117,8 @@ class Provider:
     """A vendor's dialect. Pure: it opens no socket, never sleeps, and reads no clock, environment or global.
 
     A plugin's class states `name` (its entry point's), `api_version`, `base_url` (None: the account must say) and
-    `supports` (a command that is absent is unsupported), and writes the methods that raise here.
+    `supports` (a command that is absent is unsupported). It writes `request`, `accepted`, `fetch`, `complaint`,
+    `normalize`, `render`, `matches` and `server`; the rest is there to be overridden where a vendor differs.
     """
 
     name: ClassVar[str]
@@ -145,7 +146,21 @@ class Provider:
         return request.with_header("Authorization", f"Bearer {key}")
 
     def submit(self, command: Command) -> Flow[Task]:
-        """Ask for a new task. Raises `Unsupported`, naming the field, for what the dialect cannot say."""
+        """Ask for a new task: one `request`, whose reply is `accepted`. What is not in `supports` asks nobody."""
+        if type(command) not in self.supports:
+            raise self.unsupported(type(command).__name__)
+        if isinstance(command, ByButton) and self.presses(command):
+            parent = yield from self.fetch(command.task_id)
+            command = command.press(parent)
+        reply = yield self.request(command)
+        return self.accepted(command, reply)
+
+    def request(self, command: Command) -> HttpRequest:
+        """The one request that submits a command, and says `submits`. `Unsupported` names what it cannot say."""
+        raise self.unsupported(type(command).__name__)
+
+    def accepted(self, command: Command, reply: HttpResponse) -> Task:
+        """The task that the reply to `request` promises; `reply.malformed` where it promises none."""
         raise self.unsupported(type(command).__name__)
 
     def presses(self, command: Command) -> bool:
@@ -158,8 +173,14 @@ class Provider:
         raise self.unsupported("fetch")
 
     def fetch_many(self, task_ids: Sequence[str]) -> Flow[list[Task]]:
-        """Those of the tasks that the vendor knows, in the vendor's order."""
-        raise self.unsupported("fetch_many")
+        """Those of the tasks that the vendor knows, in the vendor's order; one by one where it has no list."""
+        found: list[Task] = []
+        for task_id in task_ids:
+            try:
+                found.append((yield from self.fetch(task_id)))
+            except TaskNotFound:
+                continue
+        return found
 
     def seed(self, task_id: str) -> Flow[str]:
         """The seed of a finished task."""
@@ -230,6 +251,12 @@ class Provider:
         """A task id in the vendor's form, for the emulator: 16 digits, as the MJ-proxy family counts."""
         return f"{milliseconds:013d}{serial % 1000:03d}"
 
+    def refuse_fields(self, command: Command, *names: str, way_round: str = "") -> None:
+        """Raise `Unsupported` for the first of these fields that a command says and the dialect cannot."""
+        for name in names:
+            if getattr(command, name, None) is not None:
+                raise self.unsupported(name, way_round)
+
     def unsupported(self, field: str, way_round: str = "") -> Unsupported:
         """The error for what this dialect cannot say."""
         return Unsupported(f"{self.name} has no {field}" + (f": {way_round}" if way_round else ""), provider=self.name)
@@ -291,7 +318,7 @@ class DialectServer:
     """
 
     routes: ClassVar[Sequence[tuple[str, str, Answer]]] = ()
-    """Method, pattern of the whole path, and the method that answers."""
+    """Method, pattern of the whole path without its query, and the method that answers."""
 
     def __init__(self, provider: Provider, backend: Backend, public_url: str) -> None:
         self.provider = provider
@@ -301,8 +328,9 @@ class DialectServer:
     def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer a request; every `MJBridgeError` becomes the vendor's own refusal."""
         try:
+            path = request.path.partition("?")[0]
             for method, pattern, answer in self.routes:
-                found = re.fullmatch(pattern, request.path)
+                found = re.fullmatch(pattern, path)
                 if found and method == request.method:
                     return answer(
                         self, request, **{name: unquote(part or "") for name, part in found.groupdict().items()}
@@ -315,6 +343,10 @@ class DialectServer:
         """The vendor's reply for an error: the inverse of `Provider.error`."""
         raise self.provider.unsupported("refuse")
 
+    def parameters(self, request: HttpRequest) -> dict[str, str]:
+        """What stands behind the `?` of the request's path."""
+        return dict(parse_qsl(request.path.partition("?")[2]))
+
     def body(self, request: HttpRequest) -> dict[str, Any]:
         """The request's JSON object; `InvalidCommand` for anything else."""
         if not fields.is_object(request.json):
@@ -323,6 +355,14 @@ class DialectServer:
 
     def _no_route(self, request: HttpRequest) -> NoReturn:
         raise InvalidCommand(f"{self.provider.name} has no {request.method} {request.path}")
+
+
+def required(body: Mapping[str, Any], key: str) -> str:
+    """A text that a request must hold; `InvalidCommand` if it does not."""
+    found = fields.text(body.get(key))
+    if found is None:
+        raise InvalidCommand(f"{key} is required")
+    return found
 
 
 def object_in(response: HttpResponse) -> dict[str, Any]:
@@ -336,6 +376,12 @@ def object_in(response: HttpResponse) -> dict[str, Any]:
 def reply(document: object, status: int = 200, headers: Mapping[str, str] = {}) -> HttpResponse:
     """A JSON reply."""
     return HttpResponse(status, msgspec.json.encode(document), {"content-type": "application/json", **headers})
+
+
+def refusing(error: MJBridgeError, document: object, status: int) -> HttpResponse:
+    """A JSON reply that refuses, with the error's `Retry-After`."""
+    headers = {} if error.retry_after is None else {"retry-after": f"{error.retry_after:g}"}
+    return reply(document, status, headers)
 
 
 def picture(content: bytes) -> HttpResponse:

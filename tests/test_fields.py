@@ -15,6 +15,7 @@ from mjbridge import MalformedRecord, fields
         ("65", 65),
         (65, 65),
         (0.65, 65),
+        (0.29, 29),
         ("0.65", 65),
         (1.0, 100),
         (1, 1),

@@ -33,7 +33,9 @@ def _request(environ: "WSGIEnvironment") -> HttpRequest:
     headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
     # WSGI's own path is unquoted, and as Latin-1: where the server tells the path as it came, "%2F" is not yet "/".
     path = environ.get("REQUEST_URI", "").partition("?")[0] or quote(environ["PATH_INFO"].encode("latin-1"))
-    return HttpRequest(environ["REQUEST_METHOD"], path, json=_body(environ), headers=headers)
+    query = environ.get("QUERY_STRING")
+    target = f"{path}?{query}" if query else path
+    return HttpRequest(environ["REQUEST_METHOD"], target, json=_body(environ), headers=headers)
 
 
 def _body(environ: "WSGIEnvironment") -> Any:

@@ -1,11 +1,12 @@
 """The contract every provider keeps, ours or anybody's. None of it can be opted out of."""
 
+import itertools
 import json
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
@@ -21,7 +22,7 @@ from mjbridge.commands import Command, Imagine, Press, Reroll, Upscale, Vary
 from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, FailTask, HttpFault, QueueFull
 from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unsupported
 from mjbridge.provider import API_VERSION, Provider
-from mjbridge.task import Status, Task
+from mjbridge.task import Bot, Speed, Status, Task
 from mjbridge.testing.fake import FakeTransport
 from mjbridge.testing.fixtures import Conversation, RecordCase, conversations, record_cases
 from mjbridge.testing.wild import mutated
@@ -42,6 +43,9 @@ _REFUSALS: Final[Sequence[MJBridgeError]] = (
     errors.RateLimited("too fast", retry_after=7.0),
     errors.Unavailable("the queue is full"),
 )
+
+# What an imagine may say beside its prompt.
+_SAID: Final[Mapping[str, Sequence[str]]] = {"speed": list(Speed), "bot": list(Bot), "state": ("order 17", "order 18")}
 
 # By the money rules: these refuse with any body, and anything else that is not the vendor's own words proves nothing.
 _PROOF: Final = {401: "AuthenticationError", 402: "QuotaExceeded", 403: "AuthenticationError", 429: "RateLimited"}
@@ -192,14 +196,16 @@ class ProviderContract:
         assert (grid.provider, grid.action, grid.progress) == (self.provider, "imagine", 100)
         assert grid.prompt == PROMPT
         assert grid.image_url
-        assert grid.button("upsample", 2)
+        supports = account.provider.supports
+        # Only a vendor whose buttons can be pressed has to show them.
+        presses = [Press(task_id=grid.id, custom_id=_custom_id(grid, "variation", 1))] if Press in supports else []
         follow_ups: list[tuple[Command, str]] = [
-            (Press(task_id=grid.id, custom_id=_custom_id(grid, "variation", 1)), "variation"),
+            *((press, "variation") for press in presses),
             (Upscale(task_id=grid.id, index=2), "upscale"),
             (Vary(task_id=grid.id, index=3), "variation"),
             (Reroll(task_id=grid.id), "reroll"),
         ]
-        supported = [each for each in follow_ups if type(each[0]) in account.provider.supports]
+        supported = [each for each in follow_ups if type(each[0]) in supports]
         made = [self._completed(account, clock, account.submit(command)) for command, _ in supported]
         assert [task.action for task in made] == [action for _, action in supported]
         assert all(task.image_url and task.image_url != grid.image_url for task in made)
@@ -252,6 +258,26 @@ class ProviderContract:
         assert error is not None
         assert (error.accepted, error.retry_after) == ("no", refusal.retry_after)
 
+    # Honesty.
+
+    @pytest.mark.parametrize(("field", "values"), _SAID.items(), ids=_SAID)
+    def test_what_a_command_says_is_sent_or_refused(self, field: str, values: Sequence[str]) -> None:
+        """Nothing is dropped in silence: two values make two requests, or raise `Unsupported` and ask nobody."""
+        transport = FakeTransport()
+        for value in values:
+            try:
+                self._send(msgspec.convert({"prompt": PROMPT, field: value}, Imagine), transport)
+            except Unsupported as error:
+                assert field in error.message
+        sent = {(each.path, json.dumps(each.json, sort_keys=True)) for each in transport.requests}
+        assert len(sent) == len(transport.requests)
+
+    def test_extra_goes_into_the_body_last(self) -> None:
+        """`extra` reaches the vendor as it is written, whatever the dialect models."""
+        transport = FakeTransport()
+        self._send(Imagine(prompt=PROMPT, extra={"of-the-callers-own": [1]}), transport)
+        assert transport.requests[0].json["of-the-callers-own"] == [1]
+
     # Money.
 
     @pytest.mark.parametrize("response", _NO_PROOF, ids=lambda each: f"{each.status} {each.text[:12]}")
@@ -297,6 +323,10 @@ class ProviderContract:
 
     def _account(self, transport: FakeTransport, options: dict[str, Any] | None = None) -> Account:
         return Account("contract", self._new(options), transport, KEY, 1.0)
+
+    def _send(self, command: Command, transport: FakeTransport) -> None:
+        """Run the flow of a submit up to its request."""
+        transport.requests.extend(itertools.islice(self._new().submit(command), 1))
 
     def _emulated(self) -> tuple[Clock, Account, Emulator]:
         clock, provider = Clock(), self._new()

@@ -5,7 +5,7 @@ workflow, best-practices). Submits answer at once; every result is polled.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -95,27 +95,18 @@ class APIMart(Provider):
     # "3-5 s; faster is pointless": https://docs.apimart.ai/en/api-reference/images/midjourney/query
     poll_interval = 4.0
 
-    def submit(self, command: Command) -> Flow[Task]:
-        """`{code, data: [{status, task_id}]}`, which inpaint answers in two more forms."""
-        reply = yield self.request(command)
-        return self.accepted(command, reply)
-
     def request(self, command: Command) -> HttpRequest:
-        """The one request that submits a command."""
-        write = _BODIES.get(type(command))
-        if write is None:
-            raise self.unsupported(type(command).__name__)
-        if command.state is not None:
-            raise self.unsupported(
-                "state", "it does not say that it echoes anything; extra = {'metadata': ...} is stored"
-            )
-        path, body = write(self, command)
+        """A path of its own for each command."""
+        self.refuse_fields(
+            command, "state", way_round="it does not say that it echoes anything; extra = {'metadata': ...} is stored"
+        )
+        path, body = _BODIES[type(command)](self, command)
         if command.speed is not None:
             body["speed"] = command.speed
         return HttpRequest("POST", path, json={**body, **command.extra}, submits=True)
 
     def accepted(self, command: Command, reply: HttpResponse) -> Task:
-        """The task that a submit answer promises."""
+        """`{code, data: [{status, task_id}]}`, which inpaint answers in two more forms."""
         told = _entry(fields.mapping(reply.json()))
         if fields.text(told.get("task_id")) is None:
             raise reply.malformed("the submit answer names no task_id")
@@ -127,15 +118,7 @@ class APIMart(Provider):
         reply = yield HttpRequest("GET", f"/v1/midjourney/{quote(task_id, safe='')}")
         return self.normalize(reply.body)
 
-    def fetch_many(self, task_ids: Sequence[str]) -> Flow[list[Task]]:
-        """One by one: no page tells what `POST /v1/tasks/batch` takes."""
-        found: list[Task] = []
-        for task_id in task_ids:
-            try:
-                found.append((yield from self.fetch(task_id)))
-            except TaskNotFound:
-                continue
-        return found
+    # Many are fetched one by one: no page tells what `POST /v1/tasks/batch` takes.
 
     def complaint(self, response: HttpResponse) -> Complaint | None:
         """`{error: {code, message, type}}` in its variants, or a refusing `{code, description}`."""

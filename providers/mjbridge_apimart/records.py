@@ -274,7 +274,7 @@ def render(task: Task) -> dict[str, Any]:
     is_single = task.status is Status.COMPLETED and not task.image_urls and task.action == Action.UPSCALE
     values: dict[str, Any] = {
         "id": task.id,
-        "status": status_word(task),
+        "status": fields.status_word(task, STATUSES, STATUS_WORDS),
         "action": _ACTION_WORDS.get(task.action, task.action.upper()),
         "mode": task.speed and task.speed.upper(),
         "progress": None if task.progress is None else f"{task.progress}%",
@@ -318,12 +318,6 @@ def render_unified(task: Task) -> dict[str, Any]:
         **{name: value for name, value in task.properties.items() if name in _PROPERTIES},
     }
     return {"code": 200, "data": {key: value for key, value in values.items() if value is not None}}
-
-
-def status_word(task: Task) -> str:
-    """The task's own status word where it is one of the Midjourney query's, else that query's word for its status."""
-    own = STATUSES.get(task.vendor_status, Status.UNKNOWN)
-    return task.vendor_status if own is task.status else STATUS_WORDS[task.status]
 
 
 _MARKS: Final = ("image_urls", "grid_image_url", "fail_reason", "video_urls")

@@ -26,7 +26,7 @@ from mjbridge import (
     Vary,
     fields,
 )
-from mjbridge.provider import reply
+from mjbridge.provider import refusing, reply, required
 from mjbridge_apimart import records
 from mjbridge_apimart.client import GENERATIONS, PATHS_OF_KINDS
 
@@ -38,12 +38,12 @@ class APIMartServer(DialectServer):
         """`POST /v1/midjourney/generations`, and the same with `/imagine`."""
         body = self.body(request)
         bot = Bot.NIJI.value if body.get("niji") is True else None
-        return self._submit(Imagine(prompt=_text(body, "prompt"), bot=bot, speed=_speed(body)))
+        return self._submit(Imagine(prompt=required(body, "prompt"), bot=bot, speed=_speed(body)))
 
     def follow_up(self, request: HttpRequest, action: str) -> HttpResponse:
         """`POST /v1/midjourney/generations/{action}`: by `custom_id`, which comes first, or by `index`."""
         body = self.body(request)
-        task_id, custom_id = _text(body, "task_id"), fields.text(body.get("custom_id"))
+        task_id, custom_id = required(body, "task_id"), fields.text(body.get("custom_id"))
         if custom_id is not None:
             _check_kind(action, custom_id)
             return self._submit(Press(task_id=task_id, custom_id=custom_id, speed=_speed(body)))
@@ -77,8 +77,7 @@ class APIMartServer(DialectServer):
         status, kind = next(
             (row for category, row in _STATUSES.items() if isinstance(error, category)), (503, "server_error")
         )
-        retry_after = {} if error.retry_after is None else {"retry-after": f"{error.retry_after:g}"}
-        return reply({"error": {"code": status, "message": error.message, "type": kind}}, status, retry_after)
+        return refusing(error, {"error": {"code": status, "message": error.message, "type": kind}}, status)
 
 
 def _upscale(task_id: str, index: int, speed: str | None) -> Command:
@@ -120,10 +119,3 @@ def _check_kind(action: str, custom_id: str) -> None:
 
 def _speed(body: Mapping[str, Any]) -> str | None:
     return fields.text(body.get("speed"))
-
-
-def _text(body: Mapping[str, Any], key: str) -> str:
-    found = fields.text(body.get(key))
-    if found is None:
-        raise InvalidCommand(f"{key} is required")
-    return found

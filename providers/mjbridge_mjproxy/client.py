@@ -35,7 +35,6 @@ from mjbridge import (
     Vary,
     fields,
 )
-from mjbridge.commands import ByButton
 from mjbridge.fields import Record
 from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge.wire import PICTURE_LIMIT
@@ -92,20 +91,9 @@ class FamilyProvider(Provider):
     """How this vendor writes records."""
     seed_path: ClassVar[str | None] = "/mj/task/{id}/image-seed"
 
-    def submit(self, command: Command) -> Flow[Task]:
-        """Submit codes 1, 21 and 22 are tasks; anything else is the vendor's refusal."""
-        if isinstance(command, ByButton) and self.presses(command):
-            parent = yield from self.fetch(command.task_id)
-            command = command.press(parent)
-        reply = yield self.request(command)
-        return self.accepted(command, reply)
-
     def request(self, command: Command) -> HttpRequest:
-        """The one request that submits a command."""
-        write = _BODIES.get(type(command))
-        if write is None:
-            raise self.unsupported(type(command).__name__)
-        path, body = write(command)
+        """`/mj/submit/...`, a path for each kind of command."""
+        path, body = _BODIES[type(command)](command)
         if command.state is not None:
             body["state"] = command.state
         if isinstance(command, Imagine) and command.bot is not None:
@@ -119,8 +107,7 @@ class FamilyProvider(Provider):
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
         """Write the speed into the body, or into the path that is returned."""
-        if command.speed is not None:
-            raise self.unsupported("speed")
+        self.refuse_fields(command, "speed")
         return path
 
     def accepted(self, command: Command, reply: HttpResponse) -> Task:

@@ -302,7 +302,7 @@ def render(task: Task, form: Form) -> dict[str, Any]:
         "image_urls": list(task.image_urls),
         "videoUrl": next(iter(task.video_urls), None),
         "videoUrls": [{"url": url} for url in task.video_urls],
-        "status": status_word(task),
+        "status": fields.status_word(task, STATUSES, STATUS_WORDS),
         "progress": None if task.progress is None else f"{task.progress}%",
         "failReason": task.fail_reason,
         "seed": task.seed,
@@ -321,12 +321,6 @@ def render_button(button: Button) -> dict[str, Any]:
         "type": button.type,
         "style": button.style,
     }
-
-
-def status_word(task: Task) -> str:
-    """The task's own status word where it is one of the family's, else the family's word for its status."""
-    own = STATUSES.get(task.vendor_status.upper(), Status.UNKNOWN)
-    return task.vendor_status if own is task.status else STATUS_WORDS[task.status]
 
 
 def matches(record: Mapping[str, Any]) -> Match:

@@ -29,7 +29,7 @@ from mjbridge import (
     Vary,
     fields,
 )
-from mjbridge.provider import picture, reply
+from mjbridge.provider import picture, refusing, reply
 from mjbridge_mjproxy import records
 from mjbridge_mjproxy.client import FamilyProvider
 
@@ -130,14 +130,13 @@ class FamilyServer(DialectServer):
 
     def refuse(self, error: MJBridgeError) -> HttpResponse:
         """A refusing submit code where the family has one, else the HTTP status and body of new-api."""
-        retry_after = {} if error.retry_after is None else {"retry-after": f"{error.retry_after:g}"}
         for category, (status, body) in _REFUSALS.items():
             if isinstance(error, category):
-                return reply({**body, "description": body["description"] or error.message}, status, retry_after)
+                return refusing(error, {**body, "description": body["description"] or error.message}, status)
         status, kind = next(
             (row for category, row in _GATEWAY.items() if isinstance(error, category)), (503, "upstream_error")
         )
-        return reply({"error": {"message": error.message, "type": kind}}, status, retry_after)
+        return refusing(error, {"error": {"message": error.message, "type": kind}}, status)
 
 
 def _change(task_id: str, action: str, index: object, common: Mapping[str, Any]) -> Command:
