@@ -55,6 +55,10 @@ class Account:
         """The task's picture through the vendor's image proxy."""
         return self._run("image", lambda: self.provider.image(task_id))
 
+    def probe(self) -> None:
+        """One free read: raises what the vendor, or the way to it, has against this account."""
+        self._run("probe", self.provider.probe)
+
     def picture(self, url: str) -> bytes:
         """The content behind a picture's public address; the key is not sent."""
         with self._telling("download"):

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from mjbridge import config as configuration
-from mjbridge import downloads, plugins, records
+from mjbridge import downloads, records, requirements
 from mjbridge.account import Account
 from mjbridge.commands import ByButton, Command, Imagine, Press, Reroll, Upscale, Vary, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
@@ -27,7 +27,7 @@ from mjbridge.errors import (
 )
 from mjbridge.provider import Provider
 from mjbridge.task import Status, Task
-from mjbridge.wire import Transport, is_http
+from mjbridge.wire import Transport
 
 _log = logging.getLogger("mjbridge")
 
@@ -222,9 +222,9 @@ class Bridge:
     def _open(self, name: str) -> Account:
         settings = self.config.account(name)
         try:
-            provider = plugins.load(settings.provider)(settings.options)
-            key = _key(settings, provider, name)
-            settings = _with_base_url(settings, provider)
+            provider = requirements.provider(settings)
+            key = requirements.key(settings, type(provider), name)
+            settings = msgspec.structs.replace(settings, base_url=requirements.base_url(settings, type(provider)))
         except (ConfigError, PluginError) as error:
             error.account = name
             raise
@@ -234,15 +234,6 @@ class Bridge:
         advised = EMULATED_POLL_INTERVAL if settings.emulated else provider.poll_interval
         interval = advised if settings.poll_interval is None else settings.poll_interval
         return Account(name, provider, self._new_transport(provider, settings), key, interval)
-
-
-def _key(settings: AccountSettings, provider: Provider, name: str) -> str:
-    if settings.emulated:
-        return ""
-    key = configuration.secret(settings.api_key)
-    if provider.needs_key and not key:
-        raise ConfigError(f'{provider.name} needs an api_key, as in api_key = "env:{name.upper()}_KEY"')
-    return key
 
 
 def _seconds(timeout: float) -> float:
@@ -257,15 +248,6 @@ def _ref(task: object) -> str:
     if not isinstance(ref, str):
         raise InvalidCommand(f"{ref!r} is neither a task nor a ref")
     return ref
-
-
-def _with_base_url(settings: AccountSettings, provider: Provider) -> AccountSettings:
-    base_url = settings.base_url or provider.base_url
-    if base_url is None:
-        raise ConfigError(f"{provider.name} has no vendor of its own: base_url must say where it runs")
-    if not settings.emulated and not is_http(base_url):
-        raise ConfigError(f"base_url {base_url!r} does not begin with http:// or https:// and a host")
-    return msgspec.structs.replace(settings, base_url=base_url)
 
 
 def _transport(provider: Provider, settings: AccountSettings) -> Transport:

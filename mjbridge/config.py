@@ -1,18 +1,23 @@
 """Accounts and routes, from TOML, a mapping or the usual places."""
 
+import logging
 import os
 import re
-from collections.abc import Mapping
+import stat
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
-from mjbridge import fields, settings
+from mjbridge import fields, keys, settings
 from mjbridge.errors import ConfigError
 
+_log = logging.getLogger("mjbridge")
+
 CONFIG_VARIABLE: Final = "MJBRIDGE_CONFIG"
-"""The environment variable that names the configuration file."""
+"""The environment variable that names the configuration file, or holds its TOML: whatever has a `=` in it."""
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 DEFAULT_ROUTE: Final = "default"
@@ -24,21 +29,37 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 """A time-out: more than nothing, at most a day."""
 
 
+def described(text: str, example: object = None) -> msgspec.Meta:
+    """What a key means, and a value where its default shows none: `mjbridge init` writes both."""
+    return msgspec.Meta(description=text, examples=[] if example is None else [example])
+
+
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to reach a vendor: an `[accounts.NAME]` table. Time-outs and intervals are in seconds."""
 
-    provider: str
-    base_url: str | None = None
-    api_key: str | None = None
-    connect_timeout: Seconds = 10.0
-    read_timeout: Seconds = 60.0
-    proxy: str | None = None
-    headers: dict[str, str] = {}
-    verify: bool | str = True
-    max_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    max_in_flight: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    poll_interval: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
-    options: dict[str, Any] = {}
+    provider: Annotated[str, described("the dialect: a name that `mjbridge providers` lists")]
+    base_url: Annotated[
+        str | None, described("where the vendor is; `emulator:` is nowhere, and costs nothing", "http://127.0.0.1:8080")
+    ] = None
+    api_key: Annotated[
+        str | None, described("`env:NAME`, `file:PATH`, `keyring:SERVICE/USER`, or the key itself", "env:MJBRIDGE_KEY")
+    ] = None
+    connect_timeout: Annotated[Seconds, described("seconds to make a connection")] = 10.0
+    read_timeout: Annotated[Seconds, described("longest silence in seconds; the two bound a whole reply")] = 60.0
+    proxy: Annotated[str | None, described("an HTTP proxy", "http://127.0.0.1:3128")] = None
+    headers: Annotated[dict[str, str], described("headers for every request")] = {}
+    verify: Annotated[bool | str, described("check the vendor's certificate: true, false or a CA file")] = True
+    max_rate: Annotated[Annotated[float, msgspec.Meta(gt=0)] | None, described("requests a second, at most", 5.0)] = (
+        None
+    )
+    max_in_flight: Annotated[Annotated[int, msgspec.Meta(ge=1)] | None, described("tasks at a time, at most", 10)] = (
+        None
+    )
+    poll_interval: Annotated[
+        Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None,
+        described("seconds between two polls of a task; by default what the vendor advises", 5.0),
+    ] = None
+    options: Annotated[dict[str, Any], described("the provider's own")] = {}
 
     @property
     def emulated(self) -> bool:
@@ -52,7 +73,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Accounts to try, in order: a `[routes.NAME]` table, or just the list."""
 
-    accounts: list[str]
+    accounts: Annotated[list[str], described("accounts to try, in order")]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +81,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     accounts: dict[str, AccountSettings] = {}
     routes: dict[str, RouteSettings] = {}
+    journal: Annotated[
+        str | None,
+        described("a file or SQL URL that knows of every submit before it leaves (extra `sql`)", "mjbridge.db"),
+    ] = None
 
     def account(self, name: str) -> AccountSettings:
         """One account's settings; `ConfigError` names the nearest known account."""
@@ -79,25 +104,85 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return [name]
 
 
-def load(source: Mapping[str, Any] | str | Path | Config | None = None) -> Config:
+Source: TypeAlias = Mapping[str, Any] | str | Path | Config | None
+"""Where a configuration comes from: a mapping, a TOML file's path, a `Config`, or None for the usual places."""
+
+Kind = TypeVar("Kind", bound=msgspec.Struct)
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """A configuration as far as it can be read, what is wrong with it, and what is only unwise."""
+
+    config: Config
+    place: str = "configuration"
+    faults: list[str] = []
+    warnings: list[str] = []
+
+
+def load(source: Source = None) -> Config:
     """A configuration from a mapping or a TOML file; None looks in the usual places. `ConfigError` if it is wrong."""
+    examined = examine(source)
+    if examined.faults:
+        raise ConfigError(examined.faults[0])
+    for warning in examined.warnings:
+        _log.warning("%s", warning)
+    return examined.config
+
+
+def examine(source: Source = None) -> Examined:
+    """What `load` would read, with everything that is wrong with it; no mistake is raised."""
     if isinstance(source, Config):
-        _check(source, "configuration")
-        return source
+        return Examined(source, faults=list(_faults(source, "configuration", source.accounts)))
     if isinstance(source, Mapping):
         return _read(source, "configuration")
-    path = Path(source) if source is not None else find()
+    try:
+        return _from_file(Path(source)) if source is not None else _from_usual_places()
+    except ConfigError as error:
+        return Examined(Config(), faults=[error.message])
+
+
+def _from_usual_places() -> Examined:
+    named = os.environ.get(CONFIG_VARIABLE, "")
+    if "=" in named:
+        return _read(_toml(named, f"${CONFIG_VARIABLE}"), f"${CONFIG_VARIABLE}")
+    path = find()
     if path is None:
         raise ConfigError(
-            f"no configuration found; looked at {', '.join(map(str, _usual_places()))}; write one of them"
+            f"no configuration found; looked at {', '.join(map(str, _usual_places()))}; `mjbridge init` writes one"
         )
-    return _read(_toml(path), str(path))
+    return _from_file(path)
+
+
+def _from_file(path: Path) -> Examined:
+    try:
+        examined = _read(_toml(path.read_text(encoding="utf-8"), str(path)), str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+    config = msgspec.structs.replace(examined.config, journal=_beside(path, examined.config.journal))
+    return Examined(config, str(path), examined.faults, list(_exposed(config, path)))
+
+
+def _beside(path: Path, journal: str | None) -> str | None:
+    """A journal's path counts from the configuration's folder: whoever runs it from wherever, there is one journal."""
+    return journal if journal is None or "://" in journal else str(path.parent / Path(journal).expanduser())
+
+
+def _exposed(config: Config, path: Path) -> Iterator[str]:
+    # Windows keeps no such bits.
+    if os.name == "posix" and path.stat().st_mode & _OTHERS:
+        for name, account in config.accounts.items():
+            if keys.kind(account.api_key) == keys.PLAIN:
+                yield (
+                    f"{path}: [accounts.{name}]: the api_key stands in a file that others can read: "
+                    f'chmod 600 it, or write api_key = "env:{name.upper()}_KEY"'
+                )
 
 
 def find() -> Path | None:
     """The first configuration file of the usual places that exists; one named by the environment must exist."""
-    named = os.environ.get(CONFIG_VARIABLE)
-    if named:
+    if named := os.environ.get(CONFIG_VARIABLE):
         return Path(named)
     return next((place for place in _usual_places()[1:] if isinstance(place, Path) and place.is_file()), None)
 
@@ -107,92 +192,74 @@ def _usual_places() -> list[Path | str]:
     return [f"${CONFIG_VARIABLE}", Path("mjbridge.toml"), Path(home) / "mjbridge" / "mjbridge.toml"]
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(text: str, place: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 not needed by who configures with a mapping
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from None
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{place}: is not TOML: {error}") from None
 
 
-def _read(written: Mapping[str, Any], place: str) -> Config:
-    unknown = [key for key in written if key not in Config.__struct_fields__]
-    if unknown:
-        raise ConfigError(f"{place}: {settings.unknown_word('table', str(unknown[0]), Config.__struct_fields__)}")
-    accounts = {
-        str(name): settings.read(
-            AccountSettings, _table(table, f"{place}: [accounts.{name}]"), f"{place}: [accounts.{name}]"
-        )
-        for name, table in _table(written.get("accounts", {}), f"{place}: [accounts]").items()
-    }
-    routes = {
-        str(name): settings.read(RouteSettings, _route(table), f"{place}: [routes.{name}]")
-        for name, table in _table(written.get("routes", {}), f"{place}: [routes]").items()
-    }
-    config = Config(accounts=accounts, routes=routes)
-    _check(config, place)
-    return config
+def _read(written: Mapping[str, Any], place: str) -> Examined:
+    written = {str(key): value for key, value in written.items()}
+    known = Config.__struct_fields__
+    faults = [f"{place}: {settings.unknown_word('table', key, known)}" for key in written if key not in known]
+    journal = written.get("journal")
+    if not isinstance(journal, str | None):
+        faults.append(f"{place}: journal is {type(journal).__name__}, not a path or an SQL URL")
+        journal = None
+    accounts = _tables(AccountSettings, written.get("accounts", {}), f"{place}: [accounts", faults)
+    routes = _tables(RouteSettings, _routes(written.get("routes", {})), f"{place}: [routes", faults)
+    config = Config(accounts=accounts, routes=routes, journal=journal)
+    faults.extend(_faults(config, place, fields.mapping(written.get("accounts", {}))))
+    return Examined(config, place, faults)
 
 
-def _table(value: object, place: str) -> Mapping[str, Any]:
-    if not fields.is_object(value):
-        raise ConfigError(f"{place} is not a table")
-    return value
+def _tables(kind: type[Kind], written: object, place: str, faults: list[str]) -> dict[str, Kind]:
+    """The tables behind `[accounts]` or `[routes]` that can be read; `faults` grows by what is wrong with them."""
+    if not fields.is_object(written):
+        faults.append(f"{place}] is not a table")
+        return {}
+    found: dict[str, Kind] = {}
+    for name, table in written.items():
+        if not fields.is_object(table):
+            faults.append(f"{place}.{name}] is not a table")
+            continue
+        read, wrong = settings.examine(kind, table, f"{place}.{name}]")
+        faults.extend(wrong)
+        if read is not None:
+            found[str(name)] = read
+    return found
 
 
-def _route(value: object) -> Mapping[str, Any]:
-    return value if fields.is_object(value) else {"accounts": value}
+def _routes(written: object) -> object:
+    """Each route as a table: a list alone is the accounts."""
+    if not fields.is_object(written):
+        return written
+    return {name: table if fields.is_object(table) else {"accounts": table} for name, table in written.items()}
 
 
-def _check(config: Config, place: str) -> None:
+def _faults(config: Config, place: str, known: Collection[str]) -> Iterator[str]:
+    """What is wrong with tables that can be read. `known` are the accounts' names, those that cannot be read too."""
     for name, account in config.accounts.items():
         # A ref is "account:id", split at its first colon.
         if not name or ":" in name:
-            raise ConfigError(f"{place}: [accounts.{name!r}]: an account's name is not empty and holds no colon")
-        _check_connection(account, f"{place}: [accounts.{name}]")
+            yield f"{place}: [accounts.{name!r}]: an account's name is not empty and holds no colon"
+        for fault in _connection_faults(account):
+            yield f"{place}: [accounts.{name}]: {fault}"
     for name, route in config.routes.items():
         if not route.accounts:
-            raise ConfigError(f"{place}: [routes.{name}]: names no account")
+            yield f"{place}: [routes.{name}]: names no account"
         for named in route.accounts:
-            if named not in config.accounts:
-                word = settings.unknown_word("account", named, list(config.accounts))
-                raise ConfigError(f"{place}: [routes.{name}]: {word}")
+            if named not in known:
+                yield f"{place}: [routes.{name}]: {settings.unknown_word('account', named, list(known))}"
 
 
-def _check_connection(account: AccountSettings, place: str) -> None:
+def _connection_faults(account: AccountSettings) -> Iterator[str]:
     for header, value in account.headers.items():
         # The value may be a secret: only the name is told.
         if not (_HEADER_NAME.fullmatch(header) and value.isascii() and value.isprintable()):
-            raise ConfigError(f"{place}: headers: {header!r} or its value holds characters that no header can carry")
+            yield f"headers: {header!r} or its value holds characters that no header can carry"
     if isinstance(account.verify, str) and not Path(account.verify).exists():
-        raise ConfigError(f"{place}: verify: there is no file or folder {account.verify!r}")
-
-
-def secret(value: str | None) -> str:
-    """The key behind `env:NAME`, `file:PATH` or the key itself; `""` for None. Errors never show it."""
-    kind, colon, name = (value or "").partition(":")
-    if colon and kind in _SECRETS and not name:
-        raise ConfigError(f"api_key is {value!r} without a name behind it")
-    key = (_SECRETS[kind](name) if colon and kind in _SECRETS else value or "").strip()
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ConfigError("api_key holds spaces, line breaks or other characters that no header can carry")
-    return key
-
-
-def _from_environment(name: str) -> str:
-    if not os.environ.get(name):
-        raise ConfigError(f"api_key is env:{name}, and that variable is not set")
-    return os.environ[name]
-
-
-def _from_file(name: str) -> str:
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"api_key is file:{name}, which cannot be read: {type(error).__name__}") from None
-
-
-_SECRETS: Final = {"env": _from_environment, "file": _from_file}
+        yield f"verify: there is no file or folder {account.verify!r}"

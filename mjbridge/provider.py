@@ -190,6 +190,14 @@ class Provider:
         """The task's picture through the vendor's own image proxy."""
         raise self.unsupported("image")
 
+    def probe(self) -> Flow[None]:
+        """One free read that tells whether the vendor can be reached and takes the key; raises what is wrong."""
+        try:
+            yield from self.fetch(self.new_task_id(0, 0))
+        except TaskNotFound:
+            # That there is no such task is the answer of a vendor who knows the caller.
+            return
+
     def error(self, response: HttpResponse) -> MJBridgeError | None:
         """The error a reply stands for, None for none: the vendor's code decides, then the HTTP status."""
         complaint = self.complaint(response)

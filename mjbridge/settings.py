@@ -12,17 +12,41 @@ from mjbridge.errors import ConfigError
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<key>.*)`")
+_FIELD = re.compile(r"(?:required field `|at `\$\.)(?P<key>\w+)")
 
 
 def read(kind: type[Settings], written: Mapping[str, Any], place: str) -> Settings:
     """`written` as a `kind`, which forbids unknown fields; `ConfigError` begins with `place` and says what is wrong."""
-    try:
-        return msgspec.convert(written, kind)
-    except msgspec.ValidationError as error:
-        unknown = _UNKNOWN_FIELD.search(str(error))
-        if unknown is None:
-            raise ConfigError(f"{place}: {_without_dollar(str(error))}") from None
-        raise ConfigError(f"{place}: {unknown_word('key', unknown['key'], kind.__struct_encode_fields__)}") from None
+    found, faults = examine(kind, written, place)
+    if found is None or faults:
+        raise ConfigError(faults[0])
+    return found
+
+
+def examine(kind: type[Settings], written: Mapping[str, Any], place: str) -> tuple[Settings | None, list[str]]:
+    """`written` as a `kind` if it can be read, and all that is wrong with it, each mistake beginning with `place`."""
+    left, faults = dict(written), list[str]()
+    while True:
+        try:
+            return msgspec.convert(left, kind), faults
+        except msgspec.ValidationError as error:
+            key, fault = _fault(kind, str(error))
+            # What is missing only because it was wrong has been told.
+            if key not in written or key in left:
+                faults.append(f"{place}: {fault}")
+            if key not in left:
+                return None, faults
+            # msgspec tells of one mistake: without its key it tells of the next.
+            del left[key]
+
+
+def _fault(kind: type[msgspec.Struct], message: str) -> tuple[str, str]:
+    """The key that a message of msgspec's is about, and the mistake in words."""
+    unknown = _UNKNOWN_FIELD.search(message)
+    if unknown:
+        return unknown["key"], unknown_word("key", unknown["key"], kind.__struct_encode_fields__)
+    about = _FIELD.search(message)
+    return about["key"] if about else "", message.replace(" - at `$.", " at `")
 
 
 def unknown_word(what: str, word: str, known: tuple[str, ...] | list[str]) -> str:
@@ -31,7 +55,3 @@ def unknown_word(what: str, word: str, known: tuple[str, ...] | list[str]) -> st
     return f"unknown {what} {word!r}; " + (
         f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
     )
-
-
-def _without_dollar(message: str) -> str:
-    return message.replace(" - at `$.", " at `")

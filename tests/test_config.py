@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from mjbridge import Bridge, Config, ConfigError, MJBridgeError, PluginError, Task, config
+from mjbridge import Bridge, Config, ConfigError, MJBridgeError, PluginError, Task, config, keys
 
 KEY: Final = "sk-secret-0123456789abcdef"
 
@@ -319,14 +319,14 @@ def test_a_key_is_read_from_the_environment_a_file_or_the_place_itself(
     monkeypatch.setenv("OWN_KEY", KEY)
     path = write(tmp_path / "key.txt", f"{KEY}\n")
     for written in ("env:OWN_KEY", f"file:{path}", KEY, f"  {KEY}\n"):
-        assert config.secret(written) == KEY
-    assert config.secret("sk:with:colons") == "sk:with:colons"
-    assert config.secret(None) == config.secret("") == ""
+        assert keys.secret(written) == KEY
+    assert keys.secret("sk:with:colons") == "sk:with:colons"
+    assert keys.secret(None) == keys.secret("") == ""
 
 
 def test_a_key_file_may_stand_in_the_home_folder(nowhere: Path) -> None:
     write(nowhere / "home" / "key.txt", KEY)
-    assert config.secret("file:~/key.txt") == KEY
+    assert keys.secret("file:~/key.txt") == KEY
 
 
 def test_a_missing_variable_is_named_with_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,7 +379,7 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_echoed(
 @pytest.mark.parametrize("prefix", ["env:", "file:"])
 def test_a_prefix_without_a_name_is_no_key(prefix: str) -> None:
     with pytest.raises(ConfigError):
-        config.secret(prefix)
+        keys.secret(prefix)
 
 
 def test_a_provider_that_needs_a_key_says_how_to_give_one() -> None:

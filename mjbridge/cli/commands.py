@@ -9,7 +9,7 @@ import msgspec
 
 from mjbridge import plugins, records
 from mjbridge.bridge import Bridge
-from mjbridge.cli import FAILURE
+from mjbridge.cli import FAILURE, configuration
 from mjbridge.cli.accounts import EMULATED, open_bridge
 from mjbridge.cli.output import progress, show_providers, show_task, write_line
 from mjbridge.config import DEFAULT_ROUTE
@@ -48,6 +48,11 @@ def cli(context: click.Context, config: str | None) -> None:
     --json prints each task as one line of JSON. Exit codes: 0 done, 1 failure, 2 misuse.
     """
     context.obj = config
+
+
+cli.add_command(configuration.init)
+cli.add_command(configuration.accounts)
+cli.add_command(configuration.check)
 
 
 def _task_options(function: Function) -> Function:

@@ -298,6 +298,15 @@ class ProviderContract:
         assert type(caught.value).__name__ == _PROOF.get(status, "Unavailable")
         assert (caught.value.accepted, caught.value.http_status) == ("no", status)
 
+    def test_a_probe_is_a_free_read_that_tells_whether_the_key_works(self) -> None:
+        """A vendor that has no such task knows the caller; one that refuses the key raises `AuthenticationError`."""
+        _, account, _ = self._emulated()
+        account.probe()
+        transport = FakeTransport([HttpResponse(401)])
+        with pytest.raises(errors.AuthenticationError):
+            self._account(transport).probe()
+        assert [request.submits for request in transport.requests] == [False]
+
     def test_an_unsupported_command_asks_nobody(self) -> None:
         """What `supports` does not list raises `Unsupported` before any request."""
 

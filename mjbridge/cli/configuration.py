@@ -1,0 +1,130 @@
+"""The commands about the configuration itself: `init`, `accounts`, `check`."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from mjbridge import check as checks
+from mjbridge import config as configuration
+from mjbridge import keys, plugins
+from mjbridge.bridge import Bridge
+from mjbridge.cli import FAILURE, MISUSE, starter
+from mjbridge.cli.output import write_line
+from mjbridge.config import Config
+from mjbridge.errors import ConfigError, PluginError
+
+_PRIVATE: Final = 0o600
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An account as `mjbridge accounts` shows it: `key` is how its key is written, never the key.
+
+    `problem` is what keeps it from being used, `""` for nothing; `routes` are the routes that name it.
+    """
+
+    account: str
+    provider: str
+    base_url: str | None
+    key: str
+    problem: str
+    routes: list[str]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="mjbridge.toml")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+def init(file: Path, *, force: bool) -> None:
+    """Write a commented configuration to FILE (default: mjbridge.toml) that only you can read.
+
+    It works as it stands, on the emulator, and shows every setting of every installed provider.
+    """
+    text = starter.text()
+    try:
+        # Private from its first byte, for a key may come to stand here.
+        how = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+        with os.fdopen(os.open(file, how, _PRIVATE), "w", encoding="utf-8") as target:
+            file.chmod(_PRIVATE)
+            target.write(text)
+    except FileExistsError:
+        raise ConfigError(f"{file} exists: --force replaces it") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written: {error.strerror}") from None
+    click.echo(f"wrote {file}; try: mjbridge --config {file} check")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print each account as one line of JSON.")
+@click.pass_obj
+def accounts(config: str | None, /, *, as_json: bool) -> None:
+    """List the configured accounts, whether their keys can be found, and what keeps them from being used."""
+    shown = list(_shown(configuration.load(config)))
+    if as_json:
+        for each in shown:
+            write_line(msgspec.json.encode(each))
+        return
+    table = Table("account", "provider", "base URL", "key", "routes", "state")
+    for each in shown:
+        key, routes = each.key or "none", ", ".join(each.routes)
+        table.add_row(each.account, each.provider, each.base_url or "", key, routes, each.problem or "ready")
+    Console(highlight=False, emoji=False).print(table, markup=False)
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Ask each vendor too, by one free read an account.")
+@click.pass_obj
+def check(config: str | None, /, *, live: bool) -> int:
+    """Say everything that is wrong with the configuration; nothing is sent without --live.
+
+    Exit codes: 0 nothing is wrong, 1 a vendor refuses or cannot be reached, 2 the configuration has mistakes.
+    """
+    examined = configuration.examine(config)
+    found = list(checks.problems(examined))
+    for problem in found:
+        click.echo(f"{problem.severity}: {problem.message}")
+    mistakes = any(problem.severity == "mistake" for problem in found)
+    if not mistakes:
+        click.echo("the configuration can be used")
+    # One account's mistake keeps nobody from asking the others; a configuration that cannot be loaded has none to ask.
+    refused = live and not examined.faults and _ask(examined.config)
+    return MISUSE if mistakes else FAILURE if refused else 0
+
+
+def _ask(config: Config) -> bool:
+    """One line an account; whether any of them does not work."""
+    refused = False
+    with Bridge(config) as bridge:
+        for probed in checks.probe(bridge):
+            refused = refused or probed.error is not None
+            verdict = f"{type(probed.error).__name__}: {probed.error}" if probed.error else "works"
+            click.echo(f"{probed.account} ({probed.provider}): {verdict}")
+    return refused
+
+
+def _shown(config: Config) -> Iterator[Shown]:
+    for name, account in config.accounts.items():
+        yield Shown(
+            account=name,
+            provider=account.provider,
+            base_url=_without_password(account.base_url or _own_base_url(account.provider)),
+            key=keys.kind(account.api_key),
+            problem="; ".join(checks.account_faults(name, account)),
+            routes=[route for route, settings in config.routes.items() if name in settings.accounts],
+        )
+
+
+def _own_base_url(provider: str) -> str | None:
+    try:
+        return plugins.load(provider).base_url
+    except PluginError:
+        return None
+
+
+def _without_password(url: str | None) -> str | None:
+    # What stands before the @ of a URL is a password.
+    return url and url.rpartition("@")[2]

@@ -1,0 +1,62 @@
+"""Where an account's key is: behind `env:NAME`, `file:PATH` or `keyring:SERVICE/USER`, or written out."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from mjbridge.errors import ConfigError
+
+PLAIN: Final = "plain"
+
+
+def kind(written: str | None) -> str:
+    """How an `api_key` is written: `env`, `file`, `keyring` or `plain`; `""` for none."""
+    word, colon, _ = (written or "").partition(":")
+    if not (written or "").strip():
+        return ""
+    return word if colon and word in _SOURCES else PLAIN
+
+
+def secret(written: str | None) -> str:
+    """The key that an `api_key` stands for; `""` for None. `ConfigError` never shows it."""
+    source, name = _SOURCES.get(kind(written)), (written or "").partition(":")[2]
+    if source and not name:
+        raise ConfigError(f"api_key is {written!r} without a name behind it")
+    key = (source(name) if source else written or "").strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigError("api_key holds spaces, line breaks or other characters that no header can carry")
+    return key
+
+
+def _from_environment(name: str) -> str:
+    if not os.environ.get(name):
+        raise ConfigError(f"api_key is env:{name}, and that variable is not set")
+    return os.environ[name]
+
+
+def _from_file(name: str) -> str:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"api_key is file:{name}, which cannot be read: {type(error).__name__}") from None
+
+
+def _from_keyring(name: str) -> str:
+    service, slash, user = name.rpartition("/")
+    if not slash:
+        raise ConfigError(f"api_key is keyring:{name}, and must be keyring:SERVICE/USER")
+    try:
+        import keyring  # noqa: PLC0415 an extra, needed only by who keeps a key there
+        from keyring.errors import KeyringError  # noqa: PLC0415 as above
+    except ImportError:
+        raise ConfigError(f"api_key is keyring:{name}, which needs an extra: pip install 'mjbridge[keyring]'") from None
+    try:
+        found = keyring.get_password(service, user)
+    except KeyringError as error:
+        raise ConfigError(f"api_key is keyring:{name}, which cannot be read: {type(error).__name__}") from None
+    if not found:
+        raise ConfigError(f"api_key is keyring:{name}, which the keyring does not hold: keyring set {service} {user}")
+    return found
+
+
+_SOURCES: Final = {"env": _from_environment, "file": _from_file, "keyring": _from_keyring}
