@@ -39,7 +39,7 @@ _TYPES: Final[Mapping[str, pa.DataType]] = dict.fromkeys(Task.__struct_fields__,
     "started_at": _TIME,
     "finished_at": _TIME,
     "cost_usd": pa.float64(),
-    # As bytes: a record may hold some that are no UTF-8 where nobody reads them.
+    # As bytes: what is rejected may be no text at all.
     "raw": pa.binary(),
     "attempts": pa.list_(_ATTEMPT),
 }

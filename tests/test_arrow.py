@@ -140,10 +140,12 @@ def test_what_is_no_record_is_a_row_that_holds_it_and_the_reason() -> None:
     assert "null" in str(reasons[2])
 
 
-def test_raw_is_the_record_byte_for_byte_also_where_it_is_no_text() -> None:
+@pytest.mark.parametrize("keep_raw", [True, False])
+def test_a_record_that_is_no_text_is_rejected_byte_for_byte(keep_raw: bool) -> None:
     line = b'{ "id":"1", "imageUrl":"", "elsewhere":"\xff" }'
-    assert _values(arrow.normalize(_column([line], pa.binary()), "mjproxy"), "raw") == [line]
-    assert _values(arrow.normalize(_column([line], pa.binary()), "mjproxy", keep_raw=False), "raw") == [None]
+    found = arrow.normalize(_column([line], pa.binary()), "mjproxy", keep_raw=keep_raw)
+    assert (_values(found, "id"), _values(found, "raw")) == ([None], [line])
+    assert "utf-8" in str(_values(found, "reject")[0])
 
 
 def test_a_table_of_rows_is_read_by_its_columns() -> None:
