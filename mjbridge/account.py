@@ -1,15 +1,18 @@
 """One live account: a provider, a transport and a key. Every call to a vendor goes through here."""
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from mjbridge.commands import Command
-from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown
+from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unavailable
+from mjbridge.limits import Limits
 from mjbridge.provider import Provider
 from mjbridge.task import Task
+from mjbridge.timing import FOREVER, Deadline
 from mjbridge.wire import Flow, HttpRequest, HttpResponse, Transport, run
 
 Result = TypeVar("Result")
@@ -18,60 +21,113 @@ _BLOT: Final = "[key]"
 _LONGEST_TEXT: Final = 500
 
 
+class CoolOff(NamedTuple):
+    """Which errors of a submit let the account cool down, and for how many seconds at first."""
+
+    categories: tuple[type[MJBridgeError], ...] = ()
+    seconds: float = 0.0
+
+
+NO_COOL_OFF: Final = CoolOff()
+
+
 class Account:
     """Runs a provider's flows for one account, and makes the tasks and errors that come of them the account's own."""
 
-    def __init__(self, name: str, provider: Provider, transport: Transport, key: str, poll_interval: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        provider: Provider,
+        transport: Transport,
+        key: str,
+        poll_interval: float,
+        limits: Limits | None = None,
+    ) -> None:
         self.name = name
         self.provider = provider
         self.transport = transport
         self.poll_interval = poll_interval
+        self.limits = limits or Limits()
         self._key = key
 
     def __repr__(self) -> str:
         return f"Account({self.name!r}, {self.provider.name!r})"
 
-    def submit(self, command: Command) -> Task:
-        """A new task. `SubmissionUnknown` when nothing proves that the vendor did not take it."""
-        return self._mine(self._run("submit", lambda: self.provider.submit(command)))
+    def enter(self) -> object:
+        """A place for one submit; `RateLimited` when `max_in_flight` leaves none. Only `submit` frees it."""
+        with self._telling("submit"):
+            return self.limits.in_flight.enter()
 
-    def fetch(self, task_id: str) -> Task:
+    def submit(
+        self,
+        command: Command,
+        deadline: Deadline = FOREVER,
+        *,
+        place: object | None = None,
+        cool_off: CoolOff = NO_COOL_OFF,
+    ) -> Task:
+        """A new task. `SubmissionUnknown` when nothing proves that the vendor did not take it.
+
+        Every submit passes here. `place` is what `enter` gave; without one it is asked for here.
+        """
+        place = self.enter() if place is None else place
+        conversation = self._conversation(deadline)
+        try:
+            task = self._mine(self._run("submit", conversation, lambda: self.provider.submit(command)))
+        except BaseException as error:
+            self.limits.in_flight.leave(place)
+            # What our own limits or the caller's time-out ended tells nothing of the vendor.
+            if isinstance(error, cool_off.categories) and conversation.asked and deadline.left:
+                self.limits.cool_down.begin(error, cool_off.seconds)
+            raise
+        self.limits.in_flight.accepted(place, task.id)
+        self.limits.cool_down.succeeded()
+        return task
+
+    def fetch(self, task_id: str, deadline: Deadline = FOREVER) -> Task:
         """The task as the vendor has it."""
-        return self._mine(self._run("fetch", lambda: self.provider.fetch(task_id)))
+        return self._seen(self._run("fetch", self._conversation(deadline), lambda: self.provider.fetch(task_id)))
 
-    def fetch_many(self, task_ids: Sequence[str]) -> list[Task]:
+    def fetch_many(self, task_ids: Sequence[str], deadline: Deadline = FOREVER) -> list[Task]:
         """Those of the tasks that the vendor knows, in the order they were asked for."""
         by_id: dict[str, Task] = {}
         # The first of two records with one id is the task; new-api keeps the answer to a MODAL as a second row.
-        for task in self._run("fetch_many", lambda: self.provider.fetch_many(task_ids)):
-            by_id.setdefault(task.id, self._mine(task))
+        for task in self._run("fetch_many", self._conversation(deadline), lambda: self.provider.fetch_many(task_ids)):
+            by_id.setdefault(task.id, self._seen(task))
         return [by_id[task_id] for task_id in dict.fromkeys(task_ids) if task_id in by_id]
 
-    def seed(self, task_id: str) -> str:
+    def seed(self, task_id: str, deadline: Deadline = FOREVER) -> str:
         """The seed of a finished task."""
-        return self._run("seed", lambda: self.provider.seed(task_id))
+        return self._run("seed", self._conversation(deadline), lambda: self.provider.seed(task_id))
 
-    def image(self, task_id: str) -> bytes:
+    def image(self, task_id: str, deadline: Deadline = FOREVER) -> bytes:
         """The task's picture through the vendor's image proxy."""
-        return self._run("image", lambda: self.provider.image(task_id))
+        return self._run("image", self._conversation(deadline), lambda: self.provider.image(task_id))
 
     def probe(self) -> None:
         """One free read: raises what the vendor, or the way to it, has against this account."""
-        self._run("probe", self.provider.probe)
+        self._run("probe", self._conversation(FOREVER), self.provider.probe)
 
     def picture(self, url: str) -> bytes:
         """The content behind a picture's public address; the key is not sent."""
         with self._telling("download"):
             return self.transport.picture(url)
 
-    def _run(self, operation: str, start: Callable[[], Flow[Result]]) -> Result:
-        conversation = _Conversation(self.provider, self.transport, self._key)
+    def _conversation(self, deadline: Deadline) -> "_Conversation":
+        return _Conversation(self.provider, self.transport, self._key, self.limits, deadline)
+
+    def _run(self, operation: str, conversation: "_Conversation", start: Callable[[], Flow[Result]]) -> Result:
         with self._telling(operation):
             try:
                 return run(start(), conversation.send)
             except MJBridgeError as error:
                 outcome = conversation.outcome(error)
                 raise outcome from (None if outcome is error else error)
+
+    def _seen(self, task: Task) -> Task:
+        if task.settled:
+            self.limits.in_flight.leave(task.id)
+        return self._mine(task)
 
     def _mine(self, task: Task) -> Task:
         return msgspec.structs.replace(task, account=self.name)
@@ -100,12 +156,18 @@ class Account:
 
 
 class _Conversation:
-    """One run of a flow. Remembers whether a submit left that nobody refused, and the reply that came last."""
+    """One run of a flow. Remembers whether a submit left that nobody refused, and the reply that came last.
 
-    def __init__(self, provider: Provider, transport: Transport, key: str) -> None:
+    `asked` tells whether anything was sent, or tried to be.
+    """
+
+    def __init__(self, provider: Provider, transport: Transport, key: str, limits: Limits, deadline: Deadline) -> None:
+        self.asked = False
         self._provider = provider
         self._transport = transport
         self._key = key
+        self._limits = limits
+        self._deadline = deadline
         self._last: HttpResponse | None = None
         self._in_doubt = False
 
@@ -120,7 +182,15 @@ class _Conversation:
             raise
 
     def _reply(self, request: HttpRequest) -> HttpResponse:
-        response = self._transport.send(self._provider.authorize(request, self._key) if self._key else request)
+        self._limits.rate.wait(self._deadline)
+        left = self._deadline.left
+        if not left:
+            raise Unavailable("the time-out left no time for a request")
+        self.asked = True
+        request = self._provider.authorize(request, self._key) if self._key else request
+        # Every request passes here, and none may last longer than the call that it belongs to.
+        timely = request if left == math.inf else msgspec.structs.replace(request, timeout=left)
+        response = self._transport.send(timely)
         error = self._provider.error(response)
         if error is not None:
             raise error

@@ -1,46 +1,44 @@
 """`Bridge`: what applications use."""
 
-import logging
+import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
 from mjbridge import config as configuration
-from mjbridge import downloads, records, requirements
+from mjbridge import downloads, records, requirements, waiting
 from mjbridge.account import Account
-from mjbridge.commands import ByButton, Command, Imagine, Press, Reroll, Upscale, Vary, check_task_id
+from mjbridge.commands import ByButton, Command, FollowUp, Imagine, Press, Reroll, Upscale, Vary, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
-from mjbridge.errors import (
-    ConfigError,
-    InvalidCommand,
-    MalformedReply,
-    PluginError,
-    RateLimited,
-    TaskFailed,
-    Unavailable,
-    WaitTimeout,
-)
+from mjbridge.errors import ConfigError, InvalidCommand, PluginError, TaskFailed
+from mjbridge.limits import Limits
 from mjbridge.provider import Provider
+from mjbridge.retries import retried
+from mjbridge.routing import Route
 from mjbridge.task import Status, Task
+from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
+from mjbridge.waiting import Group, Unsettled, Watch
 from mjbridge.wire import Transport
 
-_log = logging.getLogger("mjbridge")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 EMULATED_POLL_INTERVAL: Final = 0.2
-_PATIENCE: Final = 5
-"""Failed polls in a row before a wait gives up."""
 
 
 class Bridge:
     """Midjourney through whichever account the configuration names.
 
     `config` is a mapping, a TOML file's path or a `Config`; None looks in the usual places (see `mjbridge.config`).
-    One bridge serves many threads. `clock` and `sleep` are for tests.
+    One bridge serves many threads. Every call that asks a vendor takes `timeout`, in seconds, which bounds all of it:
+    waiting for a turn, every try, every account. `clock` (monotonic), `sleep` and `chance` are for tests.
     """
 
     def __init__(
@@ -49,11 +47,11 @@ class Bridge:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
         transport: Callable[[Provider, AccountSettings], Transport] | None = None,
     ) -> None:
         self.config = configuration.load(config)
-        self._clock = clock
-        self._sleep = sleep
+        self._timing = Timing(clock, sleep, chance)
         self._new_transport = transport or _transport
         self._accounts: dict[str, Account] = {}
         self._lock = threading.Lock()
@@ -82,20 +80,31 @@ class Bridge:
 
     # New tasks.
 
-    def submit(self, command: Command, route: str = DEFAULT_ROUTE) -> Task:
-        """A new task of the route's (or account's) first account."""
-        return self.account(self.config.route(route)[0]).submit(command)
+    def submit(self, command: Command, route: str = DEFAULT_ROUTE, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
+        """A new task of the first of the route's accounts that takes it, or of the account of that name.
+
+        `AllAccountsFailed` when none of a route does. `SubmissionUnknown` is never followed by another try.
+        """
+        deadline = self._timing.deadline(timeout)
+        named = self._route(command, route)
+        return named.submit(command, deadline) if named else self._first(route).submit(command, deadline)
 
     def run(
         self,
         command: Command,
         route: str = DEFAULT_ROUTE,
         *,
-        timeout: float = 600,
+        timeout: float = DEFAULT_TIMEOUT,
         on_update: Callable[[Task], object] | None = None,
     ) -> Task:
         """Submit, wait, and raise `TaskFailed` unless the task completed or needs input."""
-        task = self.wait(self.submit(command, route), timeout, on_update)
+        deadline = self._timing.deadline(timeout)
+        named = self._route(command, route)
+
+        def wait(task: Task) -> Task:
+            return self._wait(task, deadline, on_update)
+
+        task = named.run(command, deadline, wait) if named else wait(self._first(route).submit(command, deadline))
         if task.status in (Status.FAILED, Status.CANCELLED):
             raise TaskFailed(
                 f"task {task.ref} {task.status}: {task.fail_reason or 'the vendor gives no reason'}", task=task
@@ -111,106 +120,150 @@ class Bridge:
         speed: str | None = None,
         state: str | None = None,
         extra: Mapping[str, Any] = {},
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> Task:
         """A new grid from a prompt: `submit(Imagine(prompt=...))`."""
-        return self.submit(Imagine(prompt=prompt, bot=bot, speed=speed, state=state, extra=dict(extra)), route)
+        command = Imagine(prompt=prompt, bot=bot, speed=speed, state=state, extra=dict(extra))
+        return self.submit(command, route, timeout=timeout)
 
     # Follow-ups go to the account that has the task.
 
-    def press(self, task: Task | str, button: str) -> Task:
+    def press(self, task: Task | str, button: str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
         """Press a button: its custom id, or, where the task's buttons are known, its label, emoji or kind."""
         account, task_id = self._owner(task)
+        deadline = self._timing.deadline(timeout)
         if "::" in button:
-            return account.submit(Press(task_id=task_id, custom_id=button))
-        known = task if isinstance(task, Task) and task.buttons else account.fetch(task_id)
+            return account.submit(Press(task_id=task_id, custom_id=button), deadline)
+        known = task if isinstance(task, Task) and task.buttons else self._fetch(account, task_id, deadline)
         found = known.button(button)
         if found is None:
             labels = ", ".join(each.label or each.emoji or each.kind for each in known.buttons) or "none"
             raise InvalidCommand(f"task {known.ref} ({known.status}) has no button {button!r}; its buttons: {labels}")
-        return account.submit(Press(task_id=task_id, custom_id=found.custom_id))
+        return account.submit(Press(task_id=task_id, custom_id=found.custom_id), deadline)
 
-    def upscale(self, task: Task | str, index: int) -> Task:
+    def upscale(self, task: Task | str, index: int, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
         """One picture of a grid, 1-4."""
-        return self._follow_up(task, lambda task_id: Upscale(task_id=task_id, index=index))
+        return self._follow_up(task, lambda task_id: Upscale(task_id=task_id, index=index), timeout)
 
-    def vary(self, task: Task | str, index: int) -> Task:
+    def vary(self, task: Task | str, index: int, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
         """A new grid of variations of one picture of a grid, 1-4."""
-        return self._follow_up(task, lambda task_id: Vary(task_id=task_id, index=index))
+        return self._follow_up(task, lambda task_id: Vary(task_id=task_id, index=index), timeout)
 
-    def reroll(self, task: Task | str) -> Task:
+    def reroll(self, task: Task | str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
         """A new grid from the same prompt."""
-        return self._follow_up(task, lambda task_id: Reroll(task_id=task_id))
+        return self._follow_up(task, lambda task_id: Reroll(task_id=task_id), timeout)
 
-    # Reads.
+    # Reads. One that fails in passing is tried again.
 
-    def fetch(self, task: Task | str) -> Task:
+    def fetch(self, task: Task | str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
         """A task as it stands, by its ref or an earlier state, from which is kept what the vendor no longer says."""
         account, task_id = self._owner(task)
-        found = account.fetch(task_id)
+        found = self._fetch(account, task_id, self._timing.deadline(timeout))
         return records.carry(task, found) if isinstance(task, Task) and not task.done else found
 
-    def fetch_many(self, tasks: Iterable[Task | str]) -> list[Task]:
+    def fetch_many(self, tasks: Iterable[Task | str], *, timeout: float = DEFAULT_TIMEOUT) -> list[Task]:
         """Many tasks in as few requests as their accounts allow; those that a vendor no longer knows are left out."""
-        wanted: dict[str, list[str]] = {}
-        for task in tasks:
-            account, task_id = self._owner(task)
-            wanted.setdefault(account.name, []).append(task_id)
-        return [task for name, task_ids in wanted.items() for task in self.account(name).fetch_many(task_ids)]
+        deadline = self._timing.deadline(timeout)
+        return [
+            task
+            for account, task_ids in self._by_account(tasks).items()
+            for batch in _batched(task_ids, account.provider.batch_size)
+            for task in self._read(partial(account.fetch_many, batch), deadline)
+        ]
 
-    def seed(self, task: Task | str) -> str:
+    def seed(self, task: Task | str, *, timeout: float = DEFAULT_TIMEOUT) -> str:
         """The seed of a finished task."""
         account, task_id = self._owner(task)
-        return account.seed(task_id)
+        return self._read(partial(account.seed, task_id), self._timing.deadline(timeout))
 
-    def image(self, task: Task | str) -> bytes:
+    def image(self, task: Task | str, *, timeout: float = DEFAULT_TIMEOUT) -> bytes:
         """The task's picture through the vendor's own image proxy, for when its address cannot be reached."""
         account, task_id = self._owner(task)
-        content = account.image(task_id)
+        content = self._read(partial(account.image, task_id), self._timing.deadline(timeout))
         downloads.suffix(content, f"task {task_id}")
         return content
 
-    def wait(self, task: Task | str, timeout: float = 600, on_update: Callable[[Task], object] | None = None) -> Task:
+    def wait(
+        self,
+        task: Task | str,
+        timeout: float = DEFAULT_TIMEOUT,
+        on_update: Callable[[Task], object] | None = None,
+    ) -> Task:
         """Poll until the task is settled, for at most `timeout` seconds; `on_update` is called with each change.
 
-        Raises `WaitTimeout` with the last state. A poll that fails in passing is tried again a few times.
+        Raises `WaitTimeout` with the last state: the task goes on, and can be waited for again by its ref, from
+        anywhere. A poll that fails in passing is tried again a few times.
         """
-        deadline = self._clock() + _seconds(timeout)
-        interval = self._owner(task)[0].poll_interval
-        last = task if isinstance(task, Task) else None
-        failures = 0
-        while last is None or not last.done:
-            pause = interval
-            try:
-                now, failures = self.fetch(last or task), 0
-            except (Unavailable, RateLimited, MalformedReply) as error:
-                failures += 1
-                if failures >= _PATIENCE:
-                    raise
-                _log.warning("a poll of %s failed: %s", _ref(task), error)
-                pause = max(interval, error.retry_after or 0)
-            else:
-                if on_update and now != last:
-                    on_update(now)
-                last = now
-                if now.settled:
-                    return now
-            if self._clock() + pause > deadline:
-                raise WaitTimeout(f"task {_ref(task)} has not settled in {timeout:g} s", task=last)
-            self._sleep(pause)
-        return last
+        return self._wait(task, self._timing.deadline(timeout), on_update)
+
+    def wait_many(
+        self,
+        tasks: Iterable[Task | str],
+        timeout: float = DEFAULT_TIMEOUT,
+        on_update: Callable[[Task], object] | None = None,
+    ) -> Iterator[Task | Unsettled]:
+        """Each task once, as it settles. An account's tasks are polled together, a batch a request.
+
+        A task that does not settle comes as an `Unsettled`, which tells why: the time is over, the vendor no longer
+        knows it, or refuses to tell. One account's trouble does not stop the others.
+        """
+        deadline = self._timing.deadline(timeout)
+        done: list[Task] = []
+        groups: dict[str, Group] = {}
+        for task in tasks:
+            if isinstance(task, Task) and task.done:
+                done.append(task)
+                continue
+            account, task_id = self._owner(task)
+            group = groups.setdefault(account.name, Group(account, self._timing.clock))
+            group.watches.setdefault(task_id, self._watch(task))
+        return chain(done, waiting.wait_many(groups.values(), deadline, self._timing, on_update))
 
     def download(self, task: Task, folder: str | Path) -> list[Path]:
         """Save a completed task's pictures, its grid or single image first, under names made of the task's id."""
         account, _ = self._owner(task)
         return downloads.save(task, Path(folder), account.picture)
 
-    def _follow_up(self, task: Task | str, command: Callable[[str], ByButton]) -> Task:
+    def _route(self, command: Command, name: str) -> Route | None:
+        """The route that may choose the account, None where there is nothing to choose."""
+        # A follow-up can go nowhere but to the account that has its task.
+        if name not in self.config.routes or isinstance(command, FollowUp):
+            return None
+        return Route(name, self.config.routes[name], self.account, self._timing)
+
+    def _first(self, route: str) -> Account:
+        return self.account(self.config.route(route)[0])
+
+    def _follow_up(self, task: Task | str, command: Callable[[str], ByButton], timeout: float) -> Task:
         account, task_id = self._owner(task)
         asked = command(task_id)
+        deadline = self._timing.deadline(timeout)
         # Who has the buttons at hand need not ask the vendor for them again.
         if isinstance(task, Task) and task.buttons and account.provider.presses(asked):
-            return account.submit(asked.press(task))
-        return account.submit(asked)
+            return account.submit(asked.press(task), deadline)
+        return account.submit(asked, deadline)
+
+    def _read(self, read: Callable[[Deadline], Result], deadline: Deadline) -> Result:
+        return retried(lambda: read(deadline), deadline, self._timing)
+
+    def _fetch(self, account: Account, task_id: str, deadline: Deadline) -> Task:
+        return self._read(partial(account.fetch, task_id), deadline)
+
+    def _wait(self, task: Task | str, deadline: Deadline, on_update: Callable[[Task], object] | None) -> Task:
+        account, task_id = self._owner(task)
+        if isinstance(task, Task) and task.done:
+            return task
+        return waiting.wait(account, self._watch(task), task_id, deadline, self._timing, on_update)
+
+    def _watch(self, task: Task | str) -> Watch:
+        return Watch(_ref(task), task if isinstance(task, Task) else None, self._timing.clock)
+
+    def _by_account(self, tasks: Iterable[Task | str]) -> dict[Account, list[str]]:
+        wanted: dict[Account, list[str]] = {}
+        for task in tasks:
+            account, task_id = self._owner(task)
+            wanted.setdefault(account, []).append(task_id)
+        return wanted
 
     def _owner(self, task: Task | str) -> tuple[Account, str]:
         name, _, task_id = _ref(task).partition(":")
@@ -228,19 +281,14 @@ class Bridge:
         except (ConfigError, PluginError) as error:
             error.account = name
             raise
-        for unheeded in ("max_rate", "max_in_flight"):
-            if getattr(settings, unheeded) is not None:
-                _log.warning("account %s: %s is not enforced yet", name, unheeded)
         advised = EMULATED_POLL_INTERVAL if settings.emulated else provider.poll_interval
         interval = advised if settings.poll_interval is None else settings.poll_interval
-        return Account(name, provider, self._new_transport(provider, settings), key, interval)
+        limits = Limits(max_rate=settings.max_rate, max_in_flight=settings.max_in_flight, timing=self._timing)
+        return Account(name, provider, self._new_transport(provider, settings), key, interval, limits)
 
 
-def _seconds(timeout: float) -> float:
-    # NaN compares with nothing, so a deadline made of it would never come.
-    if not timeout >= 0:
-        raise InvalidCommand(f"a wait of {timeout} seconds is none")
-    return timeout
+def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _ref(task: object) -> str:

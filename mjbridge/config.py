@@ -6,7 +6,7 @@ import re
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -70,10 +70,53 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return f"AccountSettings(provider={self.provider!r}, base_url={self.base_url!r})"
 
 
+FALL_BACK_ON: Final = ("Unavailable", "RateLimited", "QuotaExceeded", "AuthenticationError", "Unsupported")
+"""The errors after which a route tries its next account, unless it says otherwise."""
+MAY_FALL_BACK_ON: Final = (
+    *FALL_BACK_ON,
+    "ContentRejected",
+    "InvalidCommand",
+    "TaskNotFound",
+    "ConfigError",
+    "PluginError",
+)
+"""Those that a route may name: each says that nothing was accepted."""
+NEVER_FALL_BACK_ON: Final = ("SubmissionUnknown", "MalformedReply", "MalformedRecord", "WaitTimeout", "TaskFailed")
+"""Those after which a task may exist."""
+
+
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Accounts to try, in order: a `[routes.NAME]` table, or just the list."""
 
     accounts: Annotated[list[str], described("accounts to try, in order")]
+    fall_back_on: Annotated[
+        tuple[str, ...], described("the errors after which the next account is tried, if nothing was accepted")
+    ] = FALL_BACK_ON
+    cool_down: Annotated[
+        float,
+        msgspec.Meta(ge=0, le=86_400),
+        described("seconds that a failed account rests; doubled each time in a row"),
+    ] = 30.0
+    wait: Annotated[bool, described("whether a submit waits for the first account that is free again")] = False
+    on_task_failed: Annotated[
+        Literal["stop", "next"], described("what `Bridge.run` does with a task that its vendor failed")
+    ] = "stop"
+    max_submissions: Annotated[
+        int, msgspec.Meta(ge=1), described("accepted tasks that one run may cost, where on_task_failed is next")
+    ] = 2
+
+    def faults(self, known: Collection[str]) -> Iterator[str]:
+        """What is wrong with it, where these are the accounts."""
+        if not self.accounts:
+            yield "names no account"
+        for name in self.accounts:
+            if name not in known:
+                yield settings.unknown_word("account", name, list(known))
+        for word in self.fall_back_on:
+            if word in NEVER_FALL_BACK_ON:
+                yield f"fall_back_on: {word} proves no refusal: submitting again might pay twice"
+            elif word not in MAY_FALL_BACK_ON:
+                yield f"fall_back_on: {settings.unknown_word('category', word, list(MAY_FALL_BACK_ON))}"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -249,11 +292,8 @@ def _faults(config: Config, place: str, known: Collection[str]) -> Iterator[str]
         for fault in _connection_faults(account):
             yield f"{place}: [accounts.{name}]: {fault}"
     for name, route in config.routes.items():
-        if not route.accounts:
-            yield f"{place}: [routes.{name}]: names no account"
-        for named in route.accounts:
-            if named not in known:
-                yield f"{place}: [routes.{name}]: {settings.unknown_word('account', named, list(known))}"
+        for fault in route.faults(known):
+            yield f"{place}: [routes.{name}]: {fault}"
 
 
 def _connection_faults(account: AccountSettings) -> Iterator[str]:

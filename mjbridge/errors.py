@@ -31,7 +31,8 @@ class MJBridgeError(Exception):
 
     `provider`, `account` and `operation` say where, `http_status`, `vendor_code` (text) and `body` what the vendor
     answered, `retry_after` (seconds) when it asks to be called again. `accepted` is `"no"` when the vendor provably did
-    not take the request and `"maybe"` when nobody can know. No key is ever in any of them.
+    not take the request and `"maybe"` when nobody can know. `attempts` are the accounts of a route that were tried, in
+    order, and why each passed. No key is ever in any of them.
     """
 
     way_out: ClassVar[str] = ""
@@ -60,6 +61,7 @@ class MJBridgeError(Exception):
         self.retry_after = retry_after
         self.body = body
         self.accepted: Accepted = accepted
+        self.attempts: tuple[Attempt, ...] = ()
 
     def __str__(self) -> str:
         place = " ".join(filter(None, (self.account, self.provider and f"({self.provider})", self.operation)))
@@ -164,8 +166,8 @@ class PluginError(MJBridgeError):
 
 
 class AllAccountsFailed(MJBridgeError):
-    """Every account of the route refused. `attempts` tells which, in order, and why."""
+    """No account of the route took it: `attempts` tells why, `retry_after` when the first may be asked again."""
 
-    def __init__(self, message: str, *, attempts: tuple[Attempt, ...] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, attempts: tuple[Attempt, ...] = (), retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
         self.attempts = attempts

@@ -113,6 +113,34 @@ _SERVER_ERROR: Final = 500
 _REFUSING_STATUSES: Final = frozenset({401, 402, 403, 429, 503})
 
 
+# Midjourney's own words, as its bot and the vendors' pages have them: moderation, and what it cannot draw.
+COMMAND_FAULTS: Final = (
+    "banned",
+    "blocked",
+    "moderat",
+    "sensitive",
+    "inappropriate",
+    "community standards",
+    "community guidelines",
+    "content policy",
+    "content filter",
+    "image filter",
+    "image denied",
+    "violat",
+    "nsfw",
+    "invalid",
+    "unrecognized",
+    "not supported",
+    "could not validate",
+    "empty prompt",
+    "敏感",
+    "违规",
+    "违禁",
+    "审核",
+    "参数",
+)
+
+
 class Provider:
     """A vendor's dialect. Pure: it opens no socket, never sleeps, and reads no clock, environment or global.
 
@@ -132,7 +160,11 @@ class Provider:
     poll_interval: ClassVar[float] = 3.0
     """Seconds between two polls of a task that the vendor advises."""
     refusals: ClassVar[Mapping[str, Refusal]] = {}
-    """The vendor's error codes, as text."""
+    """The vendor's error codes, as text; `HTTP 422` is a status where no code tells."""
+    command_faults: ClassVar[Sequence[str]] = COMMAND_FAULTS
+    """What a `fail_reason` holds, in lower case, when another vendor would fail the command just the same."""
+    batch_size: ClassVar[int] = 100
+    """Tasks that are asked for in one `fetch_many`."""
     signs: ClassVar[Signs] = NO_SIGNS
     """What makes `matches` certain: a provider that writes `matches` states it here too."""
 
@@ -182,6 +214,11 @@ class Provider:
                 continue
         return found
 
+    def blames_command(self, task: Task) -> bool:
+        """Whether a failed task's reason is the prompt, a picture or a parameter, and no fault of the vendor's."""
+        reason = (task.fail_reason or "").lower()
+        return any(word in reason for word in self.command_faults)
+
     def seed(self, task_id: str) -> Flow[str]:
         """The seed of a finished task."""
         raise self.unsupported("seed")
@@ -205,7 +242,7 @@ class Provider:
             return None
         if complaint is None and not _speaks_for_itself(response.status):
             return response.malformed(_foreign(response))
-        keys = (*complaint.keys, complaint.code) if complaint else ()
+        keys = (*complaint.keys, complaint.code, f"HTTP {response.status}") if complaint else ()
         known = next((self.refusals[key] for key in keys if key in self.refusals), None)
         category = known.category if known else _status_category(response.status)
         return category(

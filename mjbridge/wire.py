@@ -29,7 +29,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
     """A request to the vendor. `path` is relative to the account's base URL, its parts already quoted.
 
     `json` is the whole body, None for none. `submits` marks the one request that may cost money: it is not
-    replay-safe. `limit` bounds the reply's body in bytes.
+    replay-safe. `limit` bounds the reply's body in bytes, `timeout` the whole exchange in seconds (None: as the
+    transport has it).
     """
 
     method: str
@@ -38,6 +39,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     submits: bool = False
     limit: int = JSON_LIMIT
+    timeout: float | None = None
 
     def with_header(self, name: str, value: str) -> "HttpRequest":
         """The same request with one header more."""

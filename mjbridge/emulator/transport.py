@@ -1,5 +1,6 @@
 """The emulated vendor, and the transport that reaches it in process."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,10 +74,11 @@ class EmulatorTransport:
     def send(self, request: HttpRequest) -> HttpResponse:
         """The emulator's reply."""
         delay = self.emulator.delay()
-        self._sleep(min(delay, self._read_timeout))
+        patience = min(self._read_timeout, request.timeout or math.inf)
+        self._sleep(min(delay, patience))
         response = self.emulator.handle(request)
-        if delay > self._read_timeout:
-            raise Unavailable("no usable reply from the emulator: it is slower than read_timeout", accepted="maybe")
+        if delay > patience:
+            raise Unavailable("no usable reply from the emulator: it is slower than the time-out", accepted="maybe")
         return response
 
     def picture(self, url: str) -> bytes:

@@ -1,0 +1,45 @@
+"""Time as a call sees it: clock, sleep and chance, which a test can replace, and the moment by which it must end."""
+
+import math
+import random
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from mjbridge.errors import InvalidCommand
+
+DEFAULT_TIMEOUT: Final = 600.0
+"""Seconds that a whole call may take when its caller does not say."""
+
+
+class Deadline(NamedTuple):
+    """The moment of `clock` by which a call must end."""
+
+    clock: Callable[[], float]
+    at: float
+
+    @property
+    def left(self) -> float:
+        """Seconds until then, 0 when it is over."""
+        return max(0.0, self.at - self.clock())
+
+
+FOREVER: Final = Deadline(time.monotonic, math.inf)
+
+
+class Timing(NamedTuple):
+    """A monotonic clock in seconds, a sleep, and a random number from 0 up to 1."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
+
+    def deadline(self, seconds: float) -> Deadline:
+        """The end of a call that may take so long; `InvalidCommand` for what is no time."""
+        # NaN compares with nothing, so a deadline made of it would never come.
+        if not seconds >= 0:
+            raise InvalidCommand(f"a wait of {seconds} seconds is none")
+        return Deadline(self.clock, self.clock() + seconds)
+
+
+REAL_TIME: Final = Timing()
