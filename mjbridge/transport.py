@@ -1,6 +1,7 @@
 """The `requests` transport: time-outs, no redirects, bounded replies, one session a thread."""
 
 import io
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ import requests
 import urllib3
 
 from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
+from mjbridge.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import PICTURE_LIMIT, HttpRequest, HttpResponse, is_http
 
 _CHUNK: Final = 2**16
@@ -23,15 +25,19 @@ _NO_CONNECTION: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptio
 class _Body(io.BytesIO):
     """A request's body, which knows whether any of it has left: until then the vendor cannot have taken the request."""
 
-    left = False
+    def __init__(self, content: bytes, countdown: Countdown) -> None:
+        super().__init__(content)
+        self.left = False
+        self._countdown = countdown
 
     def read(self, size: int | None = -1) -> bytes:
         self.left = True
+        self._countdown.left()
         return super().read(size)
 
 
 class RequestsTransport:
-    """A vendor's base URL over `requests`. Time-outs are in seconds; `read_timeout` also bounds a whole body."""
+    """A vendor's base URL over `requests`. Time-outs are in seconds; the two together bound a whole exchange."""
 
     def __init__(
         self,
@@ -55,10 +61,11 @@ class RequestsTransport:
     def send(self, request: HttpRequest) -> HttpResponse:
         """The reply, whatever its status. A redirect is returned, not followed: no other host gets the key."""
         headers = {"Accept": "application/json", **self._headers, **request.headers}
-        body = None if request.json is None else _Body(_encoded(request.json))
-        if body is not None:
+        content = None if request.json is None else _encoded(request.json)
+        if content is not None:
             headers["Content-Type"] = "application/json"
-        return self._exchange(request.method, self._base_url + request.path, request.limit, headers, body)
+        url = self._base_url + request.path
+        return self._exchange(request.method, url, request.limit, headers, content, request.timeout)
 
     def picture(self, url: str) -> bytes:
         """A public file, bounded in size and redirects. No key and no header of the account is sent."""
@@ -78,62 +85,72 @@ class RequestsTransport:
 
     def close(self) -> None:
         """Close this thread's session; those of other threads close with their threads."""
-        self._session().close()
+        self._session()[0].close()
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> tuple[requests.Session, Countdown]:
         if not hasattr(self._threads, "session"):
             session = requests.Session()
             # With an auth of its own a session does not look into ~/.netrc, whose entry would replace the vendor's key.
             session.auth = _as_it_is
             session.headers["User-Agent"] = _USER_AGENT
-            self._threads.session = session
-        session_of_this_thread: requests.Session = self._threads.session
-        return session_of_this_thread
+            countdown = Countdown(self._clock)
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, PunctualAdapter(countdown))
+            self._threads.session = session, countdown
+        of_this_thread: tuple[requests.Session, Countdown] = self._threads.session
+        return of_this_thread
 
     def _exchange(
-        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: _Body | None
+        self,
+        method: str,
+        url: str,
+        limit: int,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        timeout: float | None = None,
     ) -> HttpResponse:
-        outcome = self._attempt(method, url, limit, headers, body)
+        outcome = self._attempt(method, url, limit, headers, content, timeout or math.inf)
         if isinstance(outcome, Unavailable):
             # Raised out here, in no context of what requests raised, for that holds the request and so the key.
             raise outcome
         return outcome
 
     def _attempt(
-        self, method: str, url: str, limit: int, headers: Mapping[str, str], body: _Body | None
+        self, method: str, url: str, limit: int, headers: Mapping[str, str], content: bytes | None, timeout: float
     ) -> HttpResponse | Unavailable:
-        started = self._clock()
+        connect, silence = (min(each, timeout) for each in self._timeout)
+        session, countdown = self._session()
+        countdown.start(min(sum(self._timeout), timeout), silence)
+        body = None if content is None else _Body(content, countdown)
         try:
-            with self._session().request(
+            with session.request(
                 method,
                 url,
                 headers=dict(headers),
                 data=body,
-                timeout=self._timeout,
+                timeout=(connect, silence),
                 proxies=dict(self._proxies),
                 verify=self._verify,
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = b"".join(self._body(response, limit, started))
                 seen = {name.lower(): value for name, value in response.headers.items()}
-                return HttpResponse(response.status_code, content, seen)
+                return HttpResponse(response.status_code, b"".join(_body(response, limit)), seen)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return _unreachable(error, url, body)
 
-    def _body(self, response: requests.Response, limit: int, started: float) -> Iterator[bytes]:
-        received = 0
-        # urllib3 before 2.2 has no read1: there the clock is looked at only when a whole chunk is there.
-        read = getattr(response.raw, "read1", response.raw.read)
-        while chunk := read(_CHUNK, decode_content=True):
-            received += len(chunk)
-            if received > limit:
-                raise MalformedReply(
-                    f"the reply is larger than {limit} bytes", http_status=response.status_code, accepted="maybe"
-                )
-            if self._clock() - started > sum(self._timeout):
-                raise Unavailable("the reply did not end in time", http_status=response.status_code, accepted="maybe")
-            yield chunk
+
+def _body(response: requests.Response, limit: int) -> Iterator[bytes]:
+    received = 0
+    # urllib3 before 2.2 has no read1.
+    read = getattr(response.raw, "read1", response.raw.read)
+    while chunk := read(_CHUNK, decode_content=True):
+        received += len(chunk)
+        if received > limit:
+            raise MalformedReply(
+                f"the reply is larger than {limit} bytes", http_status=response.status_code, accepted="maybe"
+            )
+        yield chunk
 
 
 def _encoded(body: object) -> bytes:

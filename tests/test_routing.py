@@ -38,7 +38,7 @@ def record(status: str, **fields: object) -> HttpResponse:
 class Vendors:
     """A bridge over scripted accounts, in the order of its one route, on a clock that its sleeps move."""
 
-    def __init__(self, scripts: dict[str, Sequence[Reply]], accounts: Mapping[str, Any] = {}, **route: Any) -> None:
+    def __init__(self, scripts: Mapping[str, Sequence[Reply]], accounts: Mapping[str, Any] = {}, **route: Any) -> None:
         self.clock = Clock()
         self.transports = {name: FakeTransport(script) for name, script in scripts.items()}
         settings = {name: {"provider": "mjproxy", "base_url": f"http://{name}", **accounts} for name in scripts}
