@@ -1,12 +1,15 @@
-"""What the tests share: servers that close with the test, and an environment that says nothing of proxies."""
+"""What tests share: bridges and servers that close with the test, and an environment without proxies."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mjbridge import Bridge
+from mjbridge.transport import RequestsTransport
 from tests import servers
+from tests.exchanges import KEY, PROVIDERS, OpenBridge
 from tests.servers import Handler, Scripted
 
 if TYPE_CHECKING:
@@ -35,3 +38,34 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("NETRC", "MJBRIDGE_CONFIG"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(params=PROVIDERS)
+def provider(request: pytest.FixtureRequest) -> str:
+    """Each of the four."""
+    return str(request.param)
+
+
+@pytest.fixture
+def bridge() -> Iterator[OpenBridge]:
+    """Opens bridges with one account, whose pauses take no time, until the test ends."""
+    with ExitStack() as stack:
+
+        def build(provider: str, url: str, **settings: Any) -> Bridge:
+            account = {"provider": provider, "base_url": url, "api_key": KEY, "connect_timeout": 5, "read_timeout": 5}
+            return stack.enter_context(Bridge({"accounts": {"a": account | settings}}, sleep=lambda _seconds: None))
+
+        yield build
+
+
+@pytest.fixture
+def transport() -> Iterator[Callable[..., RequestsTransport]]:
+    """Opens transports until the test ends."""
+    with ExitStack() as stack:
+
+        def build(url: str, **settings: Any) -> RequestsTransport:
+            opened = RequestsTransport(url, **settings)
+            stack.callback(opened.close)
+            return opened
+
+        yield build

@@ -1,0 +1,320 @@
+"""No connection, no answer, or one that never ends: what it means for a submit and for a read, and who is reused."""
+
+import socket
+import ssl
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from mjbridge import (
+    MalformedReply,
+    SubmissionUnknown,
+    Unavailable,
+)
+from tests.exchanges import (
+    BRIEF,
+    CUTS,
+    HTML,
+    OPERATIONS,
+    REF,
+    REFUSAL,
+    SILENCES,
+    OpenBridge,
+    Operation,
+    StartServer,
+    failure,
+    fetch,
+    once,
+    resetting,
+    submit,
+    submit_reply,
+    task_reply,
+    unused_port,
+)
+from tests.servers import Connection, answering, reply
+
+CERTIFICATE: Final = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgO5MucFMZqhnnnc5X
+/uwBk7YovmRcdVrtFYvedyiOxUKhRANCAAR69Aoz0ggwhuTDv/TuKtlBocIrnaWr
+HSs3I3bmVntBegTG5FkYQ7klEOxgrksLa+PW8lL0AClYbevP9cAqyyPz
+-----END PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIBXDCCAQKgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAkxMjcuMC4w
+LjEwIBcNMDAwMTAxMDAwMDAwWhgPMjEwMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CTEyNy4wLjAuMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABHr0CjPSCDCG5MO/
+9O4q2UGhwiudpasdKzcjduZWe0F6BMbkWRhDuSUQ7GCuSwtr49byUvQAKVht68/1
+wCrLI/OjQzBBMA8GA1UdEQQIMAaHBH8AAAEwDwYDVR0TAQH/BAUwAwEB/zAdBgNV
+HQ4EFgQUZLUgk4CTk2Kl9XMinl18u2fYwtUwCgYIKoZIzj0EAwIDSAAwRQIhAPfN
+bQkHLJO6RnSg/kOM0uMVhW6F0WutIYNefcjVqo6NAiB2tWoUDkOmSWDEZoEYe9as
+I/Z/ohO8dZnxEh7qVy6mYw==
+-----END CERTIFICATE-----
+"""
+"""Of 127.0.0.1, signed by itself and good until 2100, with its key: it protects nothing."""
+
+
+# No connection: nothing was sent.
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_refused_connection_is_unavailable_and_certainly_not_accepted(
+    operation: Operation, provider: str, bridge: OpenBridge
+) -> None:
+    error = failure(operation, bridge(provider, f"http://127.0.0.1:{unused_port()}"))
+    assert type(error) is Unavailable
+    assert error.accepted == "no"
+    assert (error.account, error.provider, error.operation) == ("a", provider, operation.__name__)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a full backlog does is the system's own")
+def test_a_connect_time_out_is_certainly_not_accepted(bridge: OpenBridge) -> None:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        error = failure(submit, bridge("mjproxy", url, connect_timeout=BRIEF))
+    assert type(error) is Unavailable
+    assert error.accepted == "no"
+
+
+def test_a_failed_tls_handshake_is_certainly_not_accepted(scripted: StartServer, bridge: OpenBridge) -> None:
+    server = scripted(lambda connection: connection.send(b"this is no TLS\r\n"))
+    error = failure(submit, bridge("mjproxy", server.url.replace("http:", "https:")))
+    assert type(error) is Unavailable
+    assert error.accepted == "no"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_refuses_the_connection_is_certainly_not_accepted(scheme: str, bridge: OpenBridge) -> None:
+    proxy = f"http://127.0.0.1:{unused_port()}"
+    error = failure(submit, bridge("mjproxy", f"{scheme}://vendor.invalid", proxy=proxy))
+    assert type(error) is Unavailable
+    assert error.accepted == "no"
+
+
+def test_a_proxy_that_opens_no_tunnel_is_certainly_not_accepted(scripted: StartServer, bridge: OpenBridge) -> None:
+    proxy = scripted(answering(reply(HTML, 403)))
+    error = failure(submit, bridge("mjproxy", "https://vendor.invalid", proxy=proxy.url))
+    assert [request.partition(b" ")[0] for request in proxy.requests] == [b"CONNECT"]
+    assert type(error) is Unavailable
+    assert error.accepted == "no"
+
+
+def test_the_proxy_of_the_account_carries_the_request(scripted: StartServer, bridge: OpenBridge) -> None:
+    proxy = scripted(answering(submit_reply("mjproxy")))
+    submit(bridge("mjproxy", "http://vendor.invalid", proxy=proxy.url))
+    assert proxy.requests[0].startswith(b"POST http://vendor.invalid/mj/submit/imagine ")
+
+
+def test_the_proxy_of_the_account_comes_before_that_of_the_environment(
+    scripted: StartServer, bridge: OpenBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = (scripted(answering(submit_reply("mjproxy"))) for _ in range(2))
+    monkeypatch.setenv("http_proxy", other.url)
+    submit(bridge("mjproxy", "http://vendor.invalid", proxy=own.url))
+    assert (len(own.requests), len(other.requests)) == (1, 0)
+
+
+# No answer to a request that left.
+
+
+@pytest.mark.parametrize("silence", SILENCES)
+def test_a_read_that_is_not_answered_is_unavailable(
+    silence: str, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(SILENCES[silence])
+    error = failure(fetch, bridge(provider, server.url, read_timeout=BRIEF))
+    assert type(error) is Unavailable
+    assert error.accepted == "maybe"
+
+
+@pytest.mark.parametrize("silence", SILENCES)
+def test_a_submit_that_is_not_answered_is_unknown_and_sent_only_once(
+    silence: str, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(SILENCES[silence])
+    error = failure(submit, bridge(provider, server.url, read_timeout=BRIEF))
+    assert type(error) is SubmissionUnknown
+    assert error.accepted == "maybe"
+    assert (error.account, error.provider, error.operation) == ("a", provider, "submit")
+    assert len(server.requests) == 1
+    assert b"a lighthouse at dusk" in server.requests[0]
+
+
+@pytest.mark.parametrize("silence", SILENCES)
+def test_a_submit_that_left_through_a_proxy_and_is_not_answered_is_unknown(
+    silence: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    proxy = scripted(SILENCES[silence])
+    error = failure(submit, bridge("mjproxy", "http://vendor.invalid", proxy=proxy.url, read_timeout=BRIEF))
+    assert len(proxy.requests) == 1
+    assert type(error) is SubmissionUnknown
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_an_answer_that_http_cannot_read_to_its_end_proves_nothing(
+    cut: str, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(once(CUTS[cut]))
+    # Each over a connection of its own: the server closes the other.
+    error = failure(fetch, bridge(provider, server.url))
+    assert isinstance(error, Unavailable | MalformedReply)
+    assert error.accepted == "maybe"
+    error = failure(submit, bridge(provider, server.url))
+    assert type(error) is SubmissionUnknown
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(
+    "answer",
+    [b"", reply(HTML, 502), b"\x17\x03\x03\x00\x20" + b"?" * 32],
+    ids=["nothing", "plain", "garbled"],
+)
+def test_a_submit_after_which_tls_breaks_is_unknown(
+    answer: bytes, version: ssl.TLSVersion, scripted: StartServer, bridge: OpenBridge, tmp_path: Path
+) -> None:
+    certificate = tmp_path / "127.0.0.1.pem"
+    certificate.write_text(CERTIFICATE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.maximum_version = version
+
+    def break_tls(connection: Connection) -> None:
+        connection.start_tls(context)
+        connection.request()
+        connection.stop_tls()
+        connection.send(answer)
+
+    server = scripted(break_tls)
+    url = server.url.replace("http:", "https:")
+    error = failure(submit, bridge("mjproxy", url, verify=str(certificate)))
+    assert len(server.requests) == 1
+    assert type(error) is SubmissionUnknown
+
+
+def test_a_button_press_that_is_not_answered_is_unknown_and_sent_only_once(
+    provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(resetting)
+    error = failure(lambda opened: opened.press(REF, "MJ::JOB::upsample::2::hash"), bridge(provider, server.url))
+    assert type(error) is SubmissionUnknown
+    assert len(server.requests) == 1
+
+
+def test_a_follow_up_whose_parent_cannot_be_read_was_not_submitted(scripted: StartServer, bridge: OpenBridge) -> None:
+    server = scripted(resetting)
+    error = failure(lambda opened: opened.upscale(REF, 2), bridge("mjproxy", server.url))
+    assert type(error) is Unavailable
+    assert not any(request.startswith(b"POST") for request in server.requests)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_answer_that_drips_for_longer_than_the_time_outs_is_cut(
+    operation: Operation, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    def drip(connection: Connection) -> None:
+        connection.request()
+        connection.send(reply(headers={"Content-Length": "1000000"}))
+        connection.drip(b" ", 50, BRIEF / 5)
+
+    server = scripted(drip)
+    opened = bridge("mjproxy", server.url, connect_timeout=BRIEF, read_timeout=BRIEF)
+    started = time.monotonic()
+    error = failure(operation, opened)
+    assert time.monotonic() - started < 5 * BRIEF
+    assert type(error) is (SubmissionUnknown if operation is submit else Unavailable)
+    assert error.accepted == "maybe"
+
+
+def test_no_body_may_drip_in_chunks_for_longer_than_the_time_outs(scripted: StartServer, bridge: OpenBridge) -> None:
+    head, drop = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"
+
+    def drip_for_a_while(connection: Connection) -> None:
+        connection.request()
+        connection.send(head)
+        connection.drip(drop, 35, BRIEF / 5)
+
+    server = scripted(drip_for_a_while)
+    started = time.monotonic()
+    failure(fetch, bridge("mjproxy", server.url, connect_timeout=BRIEF, read_timeout=BRIEF))
+    assert time.monotonic() - started < 5 * BRIEF
+
+
+# Connections.
+
+
+def test_a_connection_is_used_again_also_after_a_refusal(
+    provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(task_reply(provider), reply(REFUSAL, 404), reply(HTML), task_reply(provider)))
+    opened = bridge(provider, server.url)
+    fetch(opened)
+    failure(fetch, opened)
+    failure(submit, opened)
+    fetch(opened)
+    assert (len(server.requests), len(server.connections)) == (4, 1)
+
+
+def test_a_connection_that_the_vendor_closed_between_two_requests_is_replaced(
+    scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(once(submit_reply("mjproxy")))
+    opened = bridge("mjproxy", server.url)
+    for _ in range(3):
+        submit(opened)
+        server.connections[-1].ended.wait(5)
+    assert (len(server.requests), len(server.connections)) == (3, 3)
+
+
+def test_each_thread_has_a_session_of_its_own(scripted: StartServer, bridge: OpenBridge) -> None:
+    server = scripted(answering(task_reply("mjproxy")))
+    opened = bridge("mjproxy", server.url)
+
+    def twice() -> None:
+        fetch(opened)
+        fetch(opened)
+
+    twice()
+    thread = threading.Thread(target=twice)
+    thread.start()
+    thread.join()
+    assert (len(server.requests), len(server.connections)) == (4, 2)
+
+
+def test_cookies_of_one_thread_do_not_reach_another(scripted: StartServer, bridge: OpenBridge) -> None:
+    server = scripted(answering(task_reply("mjproxy").replace(b"\r\n", b"\r\nSet-Cookie: thread=first\r\n", 1)))
+    opened = bridge("mjproxy", server.url)
+    fetch(opened)
+    thread = threading.Thread(target=fetch, args=(opened,))
+    thread.start()
+    thread.join()
+    assert b"thread=first" not in server.requests[1]
+
+
+def test_many_threads_get_each_their_own_answer(scripted: StartServer, bridge: OpenBridge) -> None:
+    def echo(connection: Connection) -> None:
+        while request := connection.request():
+            task_id = request.split(b"/")[3]
+            connection.send(reply(b'{"id": "%s", "status": "SUCCESS"}' % task_id))
+
+    opened = bridge("mjproxy", scripted(echo).url)
+    wrong: list[str] = []
+
+    def read_own(task_id: str) -> None:
+        wrong.extend(found for _ in range(10) if (found := opened.fetch(f"a:{task_id}").id) != task_id)
+
+    threads = [threading.Thread(target=read_own, args=(str(number),)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -1,0 +1,284 @@
+"""What each answer means, whatever its status, body and size, for a read and for a submit."""
+
+import gzip
+import tracemalloc
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Final
+
+import pytest
+
+from mjbridge import (
+    AuthenticationError,
+    HttpRequest,
+    InvalidCommand,
+    MalformedReply,
+    MJBridgeError,
+    QuotaExceeded,
+    RateLimited,
+    Status,
+    SubmissionUnknown,
+    TaskNotFound,
+    Unavailable,
+)
+from mjbridge.transport import RequestsTransport
+from tests.exchanges import (
+    FOREIGN,
+    HTML,
+    OPERATIONS,
+    REF,
+    REFUSAL,
+    OpenBridge,
+    Operation,
+    StartServer,
+    failure,
+    fetch,
+    submit,
+    task_reply,
+)
+from tests.servers import Connection, answering, reply
+
+# An answer that is not the vendor's.
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_an_answer_that_is_no_task_is_malformed(
+    foreign: str, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(FOREIGN[foreign])))
+    error = failure(fetch, bridge(provider, server.url))
+    assert type(error) is MalformedReply
+    assert error.http_status == 200
+    assert error.operation == "fetch"
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_submit_answered_with_no_task_is_unknown_and_sent_only_once(
+    foreign: str, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(FOREIGN[foreign])))
+    error = failure(submit, bridge(provider, server.url))
+    assert type(error) is SubmissionUnknown
+    assert (error.http_status, error.accepted) == (200, "maybe")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [HTML, b"", b"null"], ids=["html", "empty", "null"])
+def test_a_list_or_a_seed_that_is_none_is_malformed(body: bytes, scripted: StartServer, bridge: OpenBridge) -> None:
+    opened = bridge("mjproxy", scripted(answering(reply(body))).url)
+    with pytest.raises(MalformedReply) as caught:
+        opened.fetch_many([REF])
+    assert caught.value.operation == "fetch_many"
+    with pytest.raises(MalformedReply) as caught:
+        opened.seed(REF)
+    assert caught.value.operation == "seed"
+
+
+def test_an_error_carries_the_beginning_of_a_foreign_answer(
+    provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(HTML + bytes(10_000))))
+    for operation in OPERATIONS:
+        body = failure(operation, bridge(provider, server.url)).body
+        assert body.startswith(HTML.decode())
+        assert len(body) < 1000
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_redirect_is_not_followed_and_the_other_host_learns_nothing(
+    operation: Operation, status: int, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    other = scripted(answering(task_reply(provider)))
+    server = scripted(answering(reply(b"", status, {"Location": f"{other.url}/elsewhere"})))
+    error = failure(operation, bridge(provider, server.url))
+    assert type(error) is (SubmissionUnknown if operation is submit else MalformedReply)
+    assert error.http_status == status
+    assert f"{other.url}/elsewhere" in str(error)
+    assert (len(server.requests), len(other.connections)) == (1, 0)
+
+
+# Statuses.
+
+OWN_WORDS: Final = {
+    400: InvalidCommand,
+    401: AuthenticationError,
+    402: QuotaExceeded,
+    403: AuthenticationError,
+    404: TaskNotFound,
+    422: InvalidCommand,
+    429: RateLimited,
+    500: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+}
+REFUSING: Final = (401, 402, 403, 429, 503)
+
+
+@pytest.mark.parametrize(("status", "category"), OWN_WORDS.items())
+def test_a_status_with_the_vendors_own_error_object_is_a_refusal(
+    status: int, category: type[MJBridgeError], provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(REFUSAL, status)))
+    for operation in OPERATIONS:
+        server.requests.clear()
+        error = failure(operation, bridge(provider, server.url))
+        assert type(error) is category
+        assert (error.accepted, error.http_status) == ("no", status)
+        assert (error.vendor_code, error.message) == ("some_error", "the vendor says no")
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [HTML, b"", b"null"], ids=["html", "empty", "null"])
+@pytest.mark.parametrize("status", REFUSING)
+def test_a_refusing_status_needs_no_words(
+    status: int, body: bytes, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(body, status)))
+    for operation in OPERATIONS:
+        server.requests.clear()
+        error = failure(operation, bridge(provider, server.url))
+        assert type(error) is OWN_WORDS[status]
+        assert error.accepted == "no"
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [HTML, b"", b"null"], ids=["html", "empty", "null"])
+@pytest.mark.parametrize(
+    ("status", "category"),
+    {
+        400: MalformedReply,
+        404: MalformedReply,
+        422: MalformedReply,
+        500: Unavailable,
+        502: Unavailable,
+        504: Unavailable,
+        524: Unavailable,
+    }.items(),
+)
+def test_any_other_status_without_the_vendors_own_words_proves_nothing(
+    status: int, category: type[MJBridgeError], body: bytes, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(body, status)))
+    opened = bridge(provider, server.url)
+    error = failure(fetch, opened)
+    assert type(error) is category
+    assert error.accepted == "maybe"
+    server.requests.clear()
+    error = failure(submit, opened)
+    assert type(error) is SubmissionUnknown
+    assert (error.http_status, error.accepted) == (status, "maybe")
+    assert len(server.requests) == 1
+
+
+NOW: Final = 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": formatdate(NOW + 90, usegmt=True), "Date": formatdate(NOW, usegmt=True)}, 90.0),
+        ({"Retry-After": formatdate(NOW - 90, usegmt=True), "Date": formatdate(NOW, usegmt=True)}, 0.0),
+        ({"Retry-After": formatdate(NOW, usegmt=True)}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-7"}, None),
+        ({"Retry-After": ""}, None),
+        ({}, None),
+    ],
+)
+def test_a_rate_limit_tells_how_long_to_wait(
+    headers: dict[str, str], seconds: float | None, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(REFUSAL, 429, headers)))
+    for operation in OPERATIONS:
+        error = failure(operation, bridge("mjproxy", server.url))
+        assert type(error) is RateLimited
+        assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("body", [REFUSAL, HTML], ids=["own words", "html"])
+def test_the_time_to_wait_is_told_for_every_provider(
+    body: bytes, status: int, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(body, status, {"Retry-After": "7"})))
+    assert failure(submit, bridge(provider, server.url)).retry_after == 7
+
+
+@pytest.mark.parametrize(
+    "offset",
+    [
+        "+9999",
+        "+99999999",
+        "-0000",
+        "+999999999999999999",
+    ],
+)
+def test_a_mad_date_is_no_time_to_wait(offset: str, scripted: StartServer, bridge: OpenBridge) -> None:
+    headers = {"Retry-After": f"Mon, 01 Jan 2024 00:00:00 {offset}", "Date": formatdate(NOW, usegmt=True)}
+    error = failure(fetch, bridge("mjproxy", scripted(answering(reply(REFUSAL, 429, headers))).url))
+    assert type(error) is RateLimited
+
+
+# Size.
+
+
+def test_a_body_up_to_the_limit_is_read_and_one_byte_more_is_not(
+    scripted: StartServer, transport: Callable[..., RequestsTransport]
+) -> None:
+    opened = transport(scripted(answering(reply(bytes(1000)), reply(bytes(1001)))).url)
+    assert len(opened.send(HttpRequest("GET", "/x", limit=1000)).body) == 1000
+    with pytest.raises(MalformedReply) as caught:
+        opened.send(HttpRequest("GET", "/x", limit=1000))
+    assert caught.value.accepted == "maybe"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000000000\r\n",
+        b"HTTP/1.1 500 No\r\nContent-Length: 1000000000000\r\n\r\n",
+    ],
+    ids=["until closed", "length", "chunk", "failing"],
+)
+def test_an_endless_body_is_left_at_the_limit(
+    head: bytes, scripted: StartServer, transport: Callable[..., RequestsTransport]
+) -> None:
+    def flood(connection: Connection) -> None:
+        connection.request()
+        connection.send(head)
+        connection.drip(bytes(2**16), 2**11)
+
+    server = scripted(flood)
+    with pytest.raises(MalformedReply):
+        transport(server.url).send(HttpRequest("GET", "/x", limit=2**20))
+    # What the system buffers on the way is not what was read.
+    assert server.connections[0].sent < 2**25
+
+
+@pytest.mark.parametrize("encodings", ["gzip", "gzip, gzip"])
+def test_a_gzip_bomb_is_not_unpacked(
+    encodings: str, scripted: StartServer, transport: Callable[..., RequestsTransport]
+) -> None:
+    bomb = gzip.compress(bytes(2**23)) * 32
+    body = bomb if encodings == "gzip" else gzip.compress(bomb)
+    server = scripted(answering(reply(body, headers={"Content-Encoding": encodings})))
+    opened = transport(server.url)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedReply):
+            opened.send(HttpRequest("GET", "/x", limit=2**20))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**23
+
+
+def test_a_packed_answer_is_unpacked(provider: str, scripted: StartServer, bridge: OpenBridge) -> None:
+    record = gzip.compress(task_reply(provider).partition(b"\r\n\r\n")[2])
+    server = scripted(answering(reply(record, headers={"Content-Encoding": "gzip"})))
+    assert fetch(bridge(provider, server.url)).status is Status.COMPLETED
