@@ -86,6 +86,12 @@ class Connection:
                 return
             self.send(data)
 
+    def sip(self, size: int, times: int, pause: float = 0.0) -> None:
+        """Read up to so many bytes, so many times, with a pause before each."""
+        for _ in range(times):
+            if self._closing.wait(pause) or not self._peer.recv(size):
+                return
+
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Speak TLS from here on."""
         self._peer = context.wrap_socket(self._peer, server_side=True)

@@ -1,5 +1,6 @@
 """No connection, no answer, or one that never ends: what it means for a submit and for a read, and who is reused."""
 
+import gzip
 import socket
 import ssl
 import sys
@@ -12,9 +13,11 @@ from typing import Final
 import pytest
 
 from mjbridge import (
+    Imagine,
     MalformedReply,
     SubmissionUnknown,
     Unavailable,
+    WaitTimeout,
 )
 from tests.exchanges import (
     BRIEF,
@@ -31,6 +34,7 @@ from tests.exchanges import (
     fetch,
     once,
     resetting,
+    silent,
     submit,
     submit_reply,
     task_reply,
@@ -235,18 +239,98 @@ def test_an_answer_that_drips_for_longer_than_the_time_outs_is_cut(
     assert error.accepted == "maybe"
 
 
-def test_no_body_may_drip_in_chunks_for_longer_than_the_time_outs(scripted: StartServer, bridge: OpenBridge) -> None:
-    head, drop = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED: Final = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
+DRIPS: Final = {
+    "head": (b"", b"H"),
+    "headers": (_OK, b"X-More: 1\r\n"),
+    "interim replies": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "chunks": (_CHUNKED, b"1\r\n \r\n"),
+    "chunk size": (_CHUNKED, b"0"),
+    "chunk extension": (_CHUNKED + b"1;", b"x"),
+    "trailers": (_CHUNKED + b"0\r\n", b"X-More: 1\r\n"),
+    "empty gzip blocks": (_OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"")),
+}
 
-    def drip_for_a_while(connection: Connection) -> None:
+
+@pytest.mark.parametrize("drip", DRIPS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nothing_that_drips_outlasts_the_time_outs(
+    operation: Operation, drip: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    """A drop always comes before the read time-out, and would come for ten times as long as the exchange may take."""
+    start, drop = DRIPS[drip]
+
+    def handle(connection: Connection) -> None:
         connection.request()
-        connection.send(head)
-        connection.drip(drop, 35, BRIEF / 5)
+        connection.send(start)
+        connection.drip(drop, 100, BRIEF / 5)
 
-    server = scripted(drip_for_a_while)
+    server = scripted(handle)
     started = time.monotonic()
-    failure(fetch, bridge("mjproxy", server.url, connect_timeout=BRIEF, read_timeout=BRIEF))
+    error = failure(operation, bridge("mjproxy", server.url, connect_timeout=BRIEF, read_timeout=BRIEF))
     assert time.monotonic() - started < 5 * BRIEF
+    assert type(error) is (SubmissionUnknown if operation is submit else Unavailable)
+    assert (error.accepted, len(server.requests)) == ("maybe", 1)
+
+
+def test_a_reply_through_tls_that_drips_is_cut(scripted: StartServer, bridge: OpenBridge, tmp_path: Path) -> None:
+    certificate = tmp_path / "127.0.0.1.pem"
+    certificate.write_text(CERTIFICATE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def drip(connection: Connection) -> None:
+        connection.start_tls(context)
+        connection.request()
+        connection.drip(b"H", 100, BRIEF / 5)
+
+    url = scripted(drip).url.replace("http:", "https:")
+    opened = bridge("mjproxy", url, verify=str(certificate), connect_timeout=3 * BRIEF, read_timeout=BRIEF)
+    started = time.monotonic()
+    assert type(failure(submit, opened)) is SubmissionUnknown
+    assert time.monotonic() - started < 10 * BRIEF
+
+
+def test_a_proxy_that_drips_its_answer_is_cut_and_nothing_was_submitted(
+    scripted: StartServer, bridge: OpenBridge
+) -> None:
+    def drip(connection: Connection) -> None:
+        connection.request()
+        connection.drip(b"H", 100, BRIEF / 5)
+
+    proxy = scripted(drip).url
+    opened = bridge("mjproxy", "https://vendor.invalid", proxy=proxy, connect_timeout=BRIEF, read_timeout=BRIEF)
+    started = time.monotonic()
+    error = failure(submit, opened)
+    assert time.monotonic() - started < 5 * BRIEF
+    assert (type(error), error.accepted) == (Unavailable, "no")
+
+
+def test_a_vendor_that_sips_a_large_request_is_left(scripted: StartServer, bridge: OpenBridge) -> None:
+    """Each sip begins the time-out of a write anew; the exchange ends all the same."""
+
+    def sip(connection: Connection) -> None:
+        connection.sip(2**14, 100, BRIEF / 5)
+
+    opened = bridge("mjproxy", scripted(sip).url, connect_timeout=BRIEF, read_timeout=BRIEF)
+    started = time.monotonic()
+    error = failure(lambda each: each.submit(Imagine(prompt="pig", extra={"x": "x" * 2**24}), "a"), opened)
+    assert time.monotonic() - started < 10 * BRIEF
+    assert type(error) is SubmissionUnknown
+
+
+def test_the_time_of_a_call_cuts_its_exchange_short(scripted: StartServer, bridge: OpenBridge) -> None:
+    """However long the account's own time-outs are."""
+    opened = bridge("mjproxy", scripted(silent).url, connect_timeout=60, read_timeout=60)
+    started = time.monotonic()
+    with pytest.raises(SubmissionUnknown):
+        opened.imagine("a lighthouse", route="a", timeout=BRIEF)
+    with pytest.raises(Unavailable):
+        opened.fetch(REF, timeout=BRIEF)
+    with pytest.raises(WaitTimeout):
+        opened.wait(REF, timeout=BRIEF)
+    assert time.monotonic() - started < 10 * BRIEF
 
 
 # Connections.
