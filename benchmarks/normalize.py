@@ -1,0 +1,124 @@
+"""From a record's bytes to a task's: mjbridge, the floor below it, and others doing the same work on the same core."""
+
+import os
+import tempfile
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from time import process_time
+from typing import Any, Final, cast
+
+from benchmarks import samples
+from benchmarks.report import Claim, Cost, Report
+from benchmarks.rivals import Run, Sample, answers, floor, ours
+from mjbridge import fields
+
+FLOOR: Final = "floor: msgspec to a struct of the record and back"
+NAMED: Final = "mjbridge, provider named, without raw"
+RAW: Final = "mjbridge, provider named, with raw"
+DETECTED: Final = "mjbridge, provider detected, without raw"
+PYDANTIC: Final = "pydantic, the same mapping"
+POLARS: Final = "Polars, what it can of it, one thread"
+DUCKDB: Final = "DuckDB, what it can of it, one thread"
+
+# The rest of `properties`, whose keys a table would have to know.
+_LEFT_OUT: Final = {POLARS: frozenset({"properties"}), DUCKDB: frozenset({"properties"})}
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+_TIMES: Final = ("submitted_at", "started_at", "finished_at")
+
+
+def measure(records: int, rounds: int) -> Report:
+    """The least processor time of some rounds, in which the contestants take turns, on one core."""
+    os.environ["POLARS_MAX_THREADS"] = "1"  # Polars reads it once, when it is imported
+    with tempfile.TemporaryDirectory() as folder, _one_core():
+        sample = _sample(Path(folder), records)
+        contestants = _contestants()
+        check(contestants, sample)
+        seconds = _least_seconds(contestants, sample, rounds)
+    size = sum(map(len, sample.lines)) / records
+    about = f"{records} records of {size:.0f} bytes on average, the least of {rounds} rounds on one core"
+    micro = {name: 1e6 * spent / records for name, spent in seconds.items()}
+    return Report(about, [Cost(name, value, "us a record") for name, value in micro.items()], _claims(micro))
+
+
+def _contestants() -> dict[str, Run]:
+    return {
+        FLOOR: floor.run,
+        NAMED: ours.run("mjproxy", keep_raw=False),
+        RAW: ours.run("mjproxy", keep_raw=True),
+        DETECTED: ours.run(None, keep_raw=False),
+        PYDANTIC: import_module("benchmarks.rivals.with_pydantic").run,
+        POLARS: import_module("benchmarks.rivals.with_polars").run,
+        DUCKDB: import_module("benchmarks.rivals.with_duckdb").run,
+    }
+
+
+def _claims(cost: Mapping[str, float]) -> list[Claim]:
+    return [
+        Claim("mjbridge without raw, of the floor's speed", cost[FLOOR] / cost[NAMED], "at least", 0.50),
+        Claim("mjbridge with raw, of the floor's speed", cost[FLOOR] / cost[RAW], "at least", 0.45),
+        Claim("detection, of the cost with the provider named", cost[DETECTED] / cost[NAMED], "at most", 1.15),
+        Claim("mjbridge without raw, of pydantic's speed", cost[PYDANTIC] / cost[NAMED], "at least", 2.8),
+        Claim("mjbridge without raw, of Polars' speed", cost[POLARS] / cost[NAMED], "at least", 1.5),
+        Claim("mjbridge without raw, of DuckDB's speed", cost[DUCKDB] / cost[NAMED], "at least", 1.5),
+    ]
+
+
+def _sample(folder: Path, count: int) -> Sample:
+    lines = list(samples.records(count))
+    path = folder / "records.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return Sample(lines, path)
+
+
+def _least_seconds(contestants: Mapping[str, Run], sample: Sample, rounds: int) -> dict[str, float]:
+    turns = [{name: _seconds(run(sample)) for name, run in contestants.items()} for _ in range(rounds)]
+    return {name: min(turn[name] for turn in turns) for name in contestants}
+
+
+def _seconds(work: Iterable[bytes]) -> float:
+    start = process_time()
+    deque(work, maxlen=0)
+    return process_time() - start
+
+
+def check(contestants: Mapping[str, Run], sample: Sample) -> None:
+    """Nobody is fast by being wrong: what a contestant makes of a record is what mjbridge makes of it."""
+    for name in contestants.keys() - {FLOOR, NAMED}:
+        left_out = _LEFT_OUT.get(name, frozenset())
+        pairs = zip(answers(contestants[NAMED], sample), answers(contestants[name], sample), strict=True)
+        for number, (task, found) in enumerate(pairs, start=1):
+            if _told(task, left_out | {"schema_version"}) != _told(found, {"schema_version", "raw"}):
+                raise ValueError(f"record {number}: {name} reads {found}, and mjbridge {task}")
+
+
+def _told(task: Mapping[str, Any], left_out: AbstractSet[str]) -> dict[str, Any]:
+    told = {name: _filled(value) for name, value in task.items() if name not in left_out}
+    times = {name: fields.moment(told[name]) for name in _TIMES if name in told}
+    return {name: value for name, value in (told | times).items() if value not in _EMPTY}
+
+
+def _filled(value: Any) -> Any:
+    """Some write what is empty and some leave it out."""
+    if isinstance(value, dict):
+        entries = ((key, _filled(item)) for key, item in cast("dict[str, Any]", value).items())
+        return {key: item for key, item in entries if item not in _EMPTY}
+    items: Any = value
+    return [_filled(item) for item in items] if isinstance(value, list) else value
+
+
+@contextmanager
+def _one_core() -> Generator[None, None, None]:
+    """Where the system can, so that a library's own threads gain nothing."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
