@@ -109,6 +109,7 @@ _STATUS_CATEGORIES: Final[Mapping[int, type[MJBridgeError]]] = {
 }
 _CLIENT_ERROR: Final = 400
 _SERVER_ERROR: Final = 500
+_NO_STATUS: Final = 600
 # These refuse by themselves, with any body. Any other may come from a proxy that knows nothing of the request's fate.
 _REFUSING_STATUSES: Final = frozenset({401, 402, 403, 429, 503})
 
@@ -163,8 +164,8 @@ class Provider:
     """The vendor's error codes, as text; `HTTP 422` is a status where no code tells."""
     command_faults: ClassVar[Sequence[str]] = COMMAND_FAULTS
     """What a `fail_reason` holds, in lower case, when another vendor would fail the command just the same."""
-    batch_size: ClassVar[int] = 100
-    """Tasks that are asked for in one `fetch_many`."""
+    batch_size: ClassVar[int] = 1
+    """Tasks that are asked for in one `fetch_many`: more than one where the vendor has a list."""
     signs: ClassVar[Signs] = NO_SIGNS
     """What makes `matches` certain: a provider that writes `matches` states it here too."""
 
@@ -242,9 +243,10 @@ class Provider:
             return None
         if complaint is None and not _speaks_for_itself(response.status):
             return response.malformed(_foreign(response))
-        keys = (*complaint.keys, complaint.code, f"HTTP {response.status}") if complaint else ()
+        status = _told_status(complaint) or response.status
+        keys = (*complaint.keys, complaint.code, f"HTTP {status}") if complaint else ()
         known = next((self.refusals[key] for key in keys if key in self.refusals), None)
-        category = known.category if known else _status_category(response.status)
+        category = known.category if known else _status_category(status)
         return category(
             complaint.message if complaint else "the vendor answered without its own error object",
             http_status=response.status,
@@ -322,6 +324,12 @@ def _foreign(response: HttpResponse) -> str:
         if target
         else "the reply is not the vendor's API"
     )
+
+
+def _told_status(complaint: Complaint | None) -> int | None:
+    """The HTTP status that a vendor's code is: it counts where the reply's own is another, such as 200."""
+    code = fields.whole(complaint.code) if complaint else None
+    return code if code is not None and _CLIENT_ERROR <= code < _NO_STATUS else None
 
 
 def _status_category(status: int) -> type[MJBridgeError]:

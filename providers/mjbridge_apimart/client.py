@@ -37,7 +37,7 @@ from mjbridge import (
     fields,
 )
 from mjbridge.fields import Record
-from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
+from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge_apimart import records
 
 GENERATIONS: Final = "/v1/midjourney/generations"
@@ -63,6 +63,8 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "get_channel_failed": Refusal(Unavailable, "no channel is free, told with HTTP 400"),
     "build_request_failed": Refusal(InvalidCommand, "a parameter is wrong, told with HTTP 500"),
     "idempotency_in_progress": Refusal(RateLimited, "the same request is still running"),
+    "idempotency_key_reused": Refusal(InvalidCommand, "another request had this key"),
+    "idempotency_unavailable": Refusal(Unavailable, "the request was not run"),
     "idempotency_result_indeterminate": Refusal(Unavailable, "the platform itself cannot tell", accepted="maybe"),
     "task_failed": Refusal(Unavailable, "the platform could not run it"),
     # Numeric business codes: https://docs.apimart.ai/en/api-reference/images/midjourney/best-practices
@@ -71,9 +73,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "4": Refusal(InvalidCommand, "a parameter is wrong, or the parent is not finished"),
     "9": Refusal(Unavailable, "the service refused"),
     "24": Refusal(ContentRejected, "a banned prompt; refunded"),
-    # HTTP statuses, which E1 bodies repeat as their code.
-    "422": Refusal(ContentRejected, "moderation refused the prompt or a picture; refunded"),
-    "502": Refusal(Unavailable, "the upstream refused"),
+    "HTTP 422": Refusal(ContentRejected, "moderation refused the prompt or a picture; refunded"),
 }
 
 
@@ -91,6 +91,8 @@ class APIMart(Provider):
         Reroll: Support(),
     }
     refusals = REFUSALS
+    # The engine's refusal of a parameter comes only with the failed task: "upstream code=4: ...".
+    command_faults = (*COMMAND_FAULTS, "code=4")
     signs = records.SIGNS
     # "3-5 s; faster is pointless": https://docs.apimart.ai/en/api-reference/images/midjourney/query
     poll_interval = 4.0
@@ -124,6 +126,8 @@ class APIMart(Provider):
         """`{error: {code, message, type}}` in its variants, or a refusing `{code, description}`."""
         document = object_in(response)
         error = document.get("error")
+        if isinstance(error, str) and error:
+            error = {"message": error}
         if fields.is_object(error) and "status" not in document:
             return _complaint(error)
         code = fields.text(document.get("code"))

@@ -53,6 +53,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "task_no_found": Refusal(TaskNotFound, "fetch or seed of an unknown task (the vendor's spelling)"),
     "task_not_found": Refusal(TaskNotFound, "follow-up of an unknown task"),
     "midjourney_task_not_found": Refusal(TaskNotFound, "picture of an unknown task"),
+    "该任务所属渠道已被禁用": Refusal(Unavailable, "the parent's channel is switched off"),
     "get_channel_info_failed": Refusal(Unavailable, "the parent's channel is gone"),
     "do_request_failed": Refusal(Unavailable, "the upstream cannot be reached"),
     "read_response_body_failed": Refusal(Unavailable, "the upstream's answer cannot be read; nothing is charged"),
@@ -87,6 +88,8 @@ class FamilyProvider(Provider):
         Reroll: BY_BUTTON,
     }
     refusals = REFUSALS
+    # Nobody states a limit of the list; a hundred records are some 300 kB.
+    batch_size = 100
     form: ClassVar[Form]
     """How this vendor writes records."""
     seed_path: ClassVar[str | None] = "/mj/task/{id}/image-seed"
