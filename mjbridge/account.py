@@ -13,7 +13,7 @@ from mjbridge.limits import Limits
 from mjbridge.provider import Provider
 from mjbridge.task import Task
 from mjbridge.timing import FOREVER, Deadline
-from mjbridge.wire import Flow, HttpRequest, HttpResponse, Transport, run
+from mjbridge.wire import PICTURE_LIMIT, Content, Flow, HttpRequest, HttpResponse, Transport, run
 
 Result = TypeVar("Result")
 
@@ -109,9 +109,15 @@ class Account:
         self._run("probe", self._conversation(FOREVER), self.provider.probe)
 
     def picture(self, url: str) -> bytes:
-        """The content behind a picture's public address; the key is not sent."""
-        with self._telling("download"):
-            return self.transport.picture(url)
+        """The content behind a picture's link; the key is not sent."""
+        with self.open(url, PICTURE_LIMIT) as content:
+            return b"".join(content.chunks)
+
+    @contextmanager
+    def open(self, url: str, limit: int, start: int = 0) -> Generator[Content, None, None]:
+        """What is behind a link, as it comes (see `Transport.open`); the key is not sent."""
+        with self._telling("download"), self.transport.open(url, limit, start) as content:
+            yield content
 
     def _conversation(self, deadline: Deadline) -> "_Conversation":
         return _Conversation(self.provider, self.transport, self._key, self.limits, deadline)

@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 import msgspec
 
 from mjbridge import config as configuration
-from mjbridge import downloads, records, requirements, waiting
+from mjbridge import downloads, pictures, records, requirements, waiting
 from mjbridge.account import Account
 from mjbridge.commands import ByButton, Command, FollowUp, Imagine, Press, Reroll, Upscale, Vary, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
@@ -180,7 +180,7 @@ class Bridge:
         """The task's picture through the vendor's own image proxy, for when its address cannot be reached."""
         account, task_id = self._owner(task)
         content = self._read(partial(account.image, task_id), self._timing.deadline(timeout))
-        downloads.suffix(content, f"task {task_id}")
+        pictures.ending(content, f"task {task_id}")
         return content
 
     def wait(
@@ -219,10 +219,21 @@ class Bridge:
             group.watches.setdefault(task_id, self._watch(task))
         return chain(done, waiting.wait_many(groups.values(), deadline, self._timing, on_update))
 
-    def download(self, task: Task, folder: str | Path) -> list[Path]:
-        """Save a completed task's pictures, its grid or single image first, under names made of the task's id."""
+    def download(
+        self,
+        task: Task,
+        folder: str | Path,
+        *,
+        singles: bool = False,
+        on_progress: Callable[[downloads.Progress], object] | None = None,
+    ) -> list[Path]:
+        """Save a completed task's pictures and clips, its grid or single picture first, under names made of its id.
+
+        `singles` cuts a grid (extra `pictures`) whose single pictures the vendor does not give. What is there already
+        is not fetched again. `on_progress` is called with each step, by one thread at a time.
+        """
         account, _ = self._owner(task)
-        return downloads.save(task, Path(folder), account.picture)
+        return downloads.save(task, Path(folder), account, singles=singles, on_progress=on_progress)
 
     def _route(self, command: Command, name: str) -> Route | None:
         """The route that may choose the account, None where there is nothing to choose."""

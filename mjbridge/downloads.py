@@ -1,44 +1,108 @@
-"""Finished pictures on disk: names made here, files whole or not at all."""
+"""Finished pictures and clips on disk: names made here, files whole or not at all."""
 
 import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from mjbridge.errors import InvalidCommand, MalformedReply
-from mjbridge.task import Status, Task
+import msgspec
 
-_SIGNATURES: Final = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), ".png"),
-    (re.compile(rb"\xff\xd8\xff"), ".jpg"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), ".webp"),
-    (re.compile(rb"GIF8[79]a"), ".gif"),
-)
+from mjbridge import pictures
+from mjbridge.account import Account
+from mjbridge.commands import GRID
+from mjbridge.errors import InvalidCommand, MalformedReply, MJBridgeError, Unavailable
+from mjbridge.pictures import PICTURE, VIDEO, Kind
+from mjbridge.task import Action, Status, Task
+from mjbridge.wire import Content
+
+_THREADS: Final = 4
+_MOST_FILES: Final = 64
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 # The forms of the vendors' own ids. Any other could be a device's name, or differ from another by case alone.
 _SAFE: Final = re.compile(r"\d{1,40}|task_[0-9A-Z]{1,40}")
 _LONGEST_NAME: Final = 80
+_MARK: Final = re.compile(r"[0-9a-f]{16}")
+# What makes a grid, where no buttons tell.
+_GRID_ACTIONS: Final = frozenset(
+    {Action.IMAGINE, Action.BLEND, Action.REROLL, Action.VARIATION, Action.HIGH_VARIATION, Action.LOW_VARIATION}
+)
 
 
-def save(task: Task, folder: Path, read: Callable[[str], bytes]) -> list[Path]:
-    """Save a completed task's pictures: `<id>` the grid or single image, `<id>_1` ... the singles of a grid.
+class Progress(msgspec.Struct, frozen=True):
+    """How far a file of a download is, in bytes. `size` is None where the server does not tell it."""
 
-    `read` gives the content behind an address. Raises `InvalidCommand` if there is nothing to save or `folder` cannot
-    be written to, and `MalformedReply` for content that is no picture; no partial file is ever left.
+    name: str
+    received: int
+    size: int | None
+
+
+OnProgress = Callable[[Progress], object]
+
+
+class _File(msgspec.Struct, frozen=True):
+    """A file to be: where it is to stand, without its ending, and what is to be in it."""
+
+    stem: Path
+    url: str
+    kind: Kind = PICTURE
+    is_main: bool = False
+    """The one picture that a vendor's image proxy knows."""
+
+
+def save(
+    task: Task, folder: Path, account: Account, *, singles: bool = False, on_progress: OnProgress | None = None
+) -> list[Path]:
+    """Save a completed task's files: `<id>` the grid or single picture, `<id>_1` ... the singles, `<id>_video_1` ...
+
+    With `singles` those that the vendor does not give, or no longer has, are cut out of the grid. A file that is there
+    is not fetched again; one that broke off goes on where the server can, and stands hidden as `.part` till then.
+    Raises `InvalidCommand` if there is nothing to save or `folder` cannot be written to, `MalformedReply` for what is
+    neither picture nor clip or is too large, and `Unavailable` for a link that is dead; the other files are saved all
+    the same.
     """
-    if task.status is not Status.COMPLETED or not task.images:
-        raise InvalidCommand(f"task {task.ref} is {task.status} and has no finished picture to download")
-    name = _safe(task.id)
-    pictures = [(name, task.image_url), *((f"{name}_{number}", url) for number, url in enumerate(task.image_urls, 1))]
+    files = _files(task, folder)
+    if task.status is not Status.COMPLETED or not files:
+        raise InvalidCommand(f"task {task.ref} is {task.status} and has no finished picture or video to download")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_write(folder / stem, read(url)) for stem, url in pictures if url]
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidCommand(f"{folder}: the pictures cannot be saved there: {reason}") from None
+        raise _unwritable(folder, error) from None
+    try:
+        outcomes = _Download(account, task.id, on_progress).outcomes(files)
+        if singles and _is_grid(task):
+            outcomes = _with_singles(outcomes, folder / _safe(task.id), len(task.image_urls))
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    for outcome in outcomes.values():
+        if isinstance(outcome, MJBridgeError):
+            raise outcome
+    return [outcome for outcome in outcomes.values() if isinstance(outcome, Path)]
+
+
+def _unwritable(folder: Path, error: Exception) -> InvalidCommand:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return InvalidCommand(f"{folder}: the pictures cannot be saved there: {reason}")
+
+
+_Outcomes = dict[Path, Path | MJBridgeError]
+"""What became of each file, by its path without its ending, in order."""
+
+
+def _files(task: Task, folder: Path) -> list[_File]:
+    named = 1 + len(task.image_urls) + len(task.video_urls)
+    if named > _MOST_FILES:
+        raise MalformedReply(f"task {task.ref} names {named} files, and no task has more than {_MOST_FILES}")
+    name = _safe(task.id)
+    main = [_File(folder / name, task.image_url, is_main=True)] if task.image_url else []
+    numbered = [_File(folder / f"{name}_{number}", url) for number, url in enumerate(task.image_urls, start=1)]
+    videos = [_File(folder / f"{name}_video_{place}", url, VIDEO) for place, url in enumerate(task.video_urls, start=1)]
+    return [*main, *numbered, *videos]
 
 
 def _safe(task_id: str) -> str:
@@ -48,19 +112,171 @@ def _safe(task_id: str) -> str:
     return task_id if _SAFE.fullmatch(task_id) else f"{cleaned}_{digest}"
 
 
-def suffix(content: bytes, what: str) -> str:
-    """The file name's ending for a picture; `MalformedReply` if `what` the vendor sent is none."""
-    found = next((ending for signature, ending in _SIGNATURES if signature.match(content)), None)
-    if found is None:
-        raise MalformedReply(f"what the vendor sent for {what} is no PNG, JPEG, WebP or GIF picture")
-    return found
+def _is_grid(task: Task) -> bool:
+    # A single picture's buttons upscale it too, under other kinds: "upsample_v7_2x_subtle".
+    return task.button("upsample") is not None if task.buttons else task.action in _GRID_ACTIONS
 
 
-def _write(stem: Path, content: bytes) -> Path:
-    path = stem.with_name(stem.name + suffix(content, stem.name))
-    partial = stem.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+def _with_singles(outcomes: _Outcomes, grid: Path, given: int) -> _Outcomes:
+    """The four singles, those that are missing cut out of the grid."""
+    singles = [grid.with_name(f"{grid.name}_{number}") for number in GRID]
+    whole = outcomes.get(grid)
+    # Of fewer than four links moderation has dropped some, and nobody tells which.
+    if not isinstance(whole, Path) or given not in (0, len(GRID)):
+        return outcomes
+    here = {stem: found for stem in singles if isinstance(found := outcomes.get(stem) or _finished(stem), Path)}
+    if len(here) < len(GRID):
+        tiles = zip(singles, pictures.cut(whole.read_bytes()), strict=True)
+        here |= {stem: _written(stem, tile) for stem, tile in tiles if stem not in here}
+    in_order = {stem: here[stem] for stem in singles}
+    return {grid: whole, **in_order, **outcomes, **in_order}
+
+
+class _Download:
+    """The files of one task on their way, a few at a time."""
+
+    def __init__(self, account: Account, task_id: str, on_progress: OnProgress | None) -> None:
+        self._account = account
+        self._task_id = task_id
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def outcomes(self, files: Iterable[_File]) -> _Outcomes:
+        """Each file's path, or why there is none."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            running = {file.stem: pool.submit(self._outcome, file) for file in files}
+            try:
+                return {stem: future.result() for stem, future in running.items()}
+            except BaseException:
+                # Whoever interrupts must not wait for the rest.
+                self._stopped.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _outcome(self, file: _File) -> Path | MJBridgeError:
+        try:
+            return _finished(file.stem, file.kind) or self._fetched(file)
+        except Unavailable as error:
+            return self._proxied(file, error) if file.is_main else error
+        except MJBridgeError as error:
+            return error
+
+    def _proxied(self, file: _File, dead: MJBridgeError) -> Path | MJBridgeError:
+        """The task's picture through the vendor's own image proxy, for a link that is dead."""
+        try:
+            return _written(file.stem, self._account.image(self._task_id))
+        except MJBridgeError:
+            return dead
+
+    def _fetched(self, file: _File) -> Path:
+        with _partial(file.stem) as partial:
+            # What has changed since it broke off is fetched anew.
+            for start in (partial.size, 0) if partial.size else (0,):
+                with self._account.open(file.url, file.kind.limit, start) as content:
+                    mark = _mark(file.url, content.tag)
+                    if not content.start or mark == partial.mark:
+                        partial.mark = mark
+                        return self._received(file, partial.path, content)
+            raise Unavailable("the server gives a part of the file where it was asked for all of it")
+
+    def _received(self, file: _File, partial: Path, content: Content) -> Path:
+        received = content.start
+        with partial.open("ab" if received else "wb") as out:
+            first = b"" if received else _first(content.chunks)
+            ending = pictures.ending(_head(partial) if received else first, file.stem.name, file.kind)
+            for chunk in chain([first], content.chunks):
+                out.write(chunk)
+                received += len(chunk)
+                self._tell(Progress(file.stem.name + ending, received, content.size))
+            _flush(out)
+        return partial.replace(_named(file.stem, ending))
+
+    def _tell(self, progress: Progress) -> None:
+        if self._stopped.is_set():
+            raise Unavailable("the download was interrupted")
+        if self._on_progress:
+            with self._lock:
+                self._on_progress(progress)
+
+
+class _Partial(msgspec.Struct):
+    """An unfinished file, and the mark of the content that it is the beginning of (`""` for none)."""
+
+    path: Path
+    mark: str
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.mark else 0
+
+
+@contextmanager
+def _partial(stem: Path) -> Generator[_Partial, None, None]:
+    """A place for this thread alone, with what is there of the file. What can go on another time is left for it."""
+    path = stem.with_name(f".{stem.name}.{os.getpid()}.{threading.get_ident()}.part")
+    partial = _Partial(path, _claimed(stem, path))
     try:
-        partial.write_bytes(content)
-        return partial.replace(path)
+        yield partial
+    except Unavailable:
+        if partial.mark and path.stat().st_size:
+            path.replace(stem.with_name(f".{stem.name}.{partial.mark}.part"))
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def _claimed(stem: Path, path: Path) -> str:
+    """The mark of an unfinished file that was left; it stands at `path` now, where no other thread finds it."""
+    for left in stem.parent.glob(f".{stem.name}.*.part"):
+        mark = left.name.removeprefix(f".{stem.name}.").removesuffix(".part")
+        if _MARK.fullmatch(mark):
+            with suppress(FileNotFoundError):
+                left.replace(path)
+                return mark
+    return ""
+
+
+def _mark(url: str, tag: str) -> str:
+    """What tells this very content at this very link; `""` where the server marks nothing."""
+    return hashlib.sha256(f"{url}\n{tag}".encode("utf-8", "surrogatepass")).hexdigest()[:16] if tag else ""
+
+
+def _finished(stem: Path, kind: Kind = PICTURE) -> Path | None:
+    """The file, if it is there: it got its name when it was whole."""
+    paths = (_named(stem, ending) for _, ending in kind.signatures)
+    return next((path for path in paths if path.is_file() and pictures.told(_head(path), kind) == path.suffix), None)
+
+
+def _written(stem: Path, content: bytes) -> Path:
+    """A file whose content is all there."""
+    with _partial(stem) as partial:
+        with partial.path.open("wb") as out:
+            out.write(content)
+            _flush(out)
+        return partial.path.replace(_named(stem, pictures.ending(content, stem.name)))
+
+
+def _named(stem: Path, ending: str) -> Path:
+    return stem.with_name(stem.name + ending)
+
+
+def _first(chunks: Iterator[bytes]) -> bytes:
+    """The beginning of a file, enough to tell its kind by if there is so much."""
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= pictures.LONGEST_SIGNATURE:
+            break
+    return first
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(pictures.LONGEST_SIGNATURE)
+
+
+def _flush(out: BinaryIO) -> None:
+    """To the disk itself: a file that has its name must be whole even after the power failed."""
+    out.flush()
+    os.fsync(out.fileno())

@@ -5,19 +5,20 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
 import urllib3
 
 from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
+from mjbridge.links import Links
 from mjbridge.sockets import Countdown, PunctualAdapter
-from mjbridge.wire import PICTURE_LIMIT, HttpRequest, HttpResponse, is_http
+from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
 _CHUNK: Final = 2**16
-_MOST_REDIRECTS: Final = 5
 _USER_AGENT: Final = "mjbridge"
 _NO_CONNECTION: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
@@ -57,6 +58,7 @@ class RequestsTransport:
         self._verify = verify
         self._clock = clock
         self._threads = threading.local()
+        self._links = Links(base_url, timeout=self._timeout, proxies=self._proxies, verify=verify, clock=clock)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """The reply, whatever its status. A redirect is returned, not followed: no other host gets the key."""
@@ -67,21 +69,9 @@ class RequestsTransport:
         url = self._base_url + request.path
         return self._exchange(request.method, url, request.limit, headers, content, request.timeout)
 
-    def picture(self, url: str) -> bytes:
-        """A public file, bounded in size and redirects. No key and no header of the account is sent."""
-        for _ in range(1 + _MOST_REDIRECTS):
-            if not is_http(url):
-                raise Unavailable(
-                    f"a picture's address must begin with http:// or https://, and this one does not: {url}"
-                )
-            response = self._exchange("GET", url, PICTURE_LIMIT, {"Accept": "image/*"}, None)
-            location = response.headers.get("location")
-            if response.ok:
-                return response.body
-            if not location:
-                raise Unavailable(f"no picture at {_host(url)}", http_status=response.status, body=response.text)
-            url = urljoin(url, location)
-        raise Unavailable(f"more than {_MOST_REDIRECTS} redirects on the way to a picture")
+    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> AbstractContextManager[Content]:
+        """What is behind a link, bounded in size, time and redirects. No key and no header of the account is sent."""
+        return self._links.open(url, limit, start)
 
     def close(self) -> None:
         """Close this thread's session; those of other threads close with their threads."""

@@ -1,6 +1,7 @@
 """HTTP as data, and flows: a vendor's conversation as a generator that does no I/O."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ JSON_LIMIT = 16 * 2**20
 """Bytes of a reply that hold JSON, at most."""
 PICTURE_LIMIT = 64 * 2**20
 """Bytes of a picture, at most."""
+VIDEO_LIMIT = 512 * 2**20
+"""Bytes of a video clip, at most."""
 
 
 def is_http(url: str) -> bool:
@@ -105,6 +108,18 @@ class HttpResponse(msgspec.Struct, frozen=True):
             return None
 
 
+class Content(msgspec.Struct, frozen=True):
+    """What is behind a link, on its way: its bytes from `start` on, of `size` in all (None where nobody tells).
+
+    `tag` is the server's mark for this very content, `""` where it has none: only what is marked can be continued.
+    """
+
+    chunks: Iterator[bytes]
+    start: int = 0
+    size: int | None = None
+    tag: str = ""
+
+
 class Transport(Protocol):
     """What an account sends its requests over."""
 
@@ -112,8 +127,11 @@ class Transport(Protocol):
         """The vendor's reply; `Unavailable` if there is none, its `accepted` telling whether the request had left."""
         ...
 
-    def picture(self, url: str) -> bytes:
-        """The content behind a public address. Never carries a key."""
+    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> AbstractContextManager[Content]:
+        """What is behind a link, at most `limit` bytes, from byte `start` on where the server can. No key is sent.
+
+        `Unavailable` if there is nothing to be had, `MalformedReply` if it is too much.
+        """
         ...
 
     def close(self) -> None:

@@ -29,6 +29,9 @@ REFUSAL: Final = b'{"error": {"message": "the vendor says no", "type": "some_err
 """An error object that every one of the four dialects knows for its own, with a code that none of them does."""
 
 
+SELF_HOSTED: Final = "http://127.0.0.1:9"
+"""The base URL of an account of this very machine: only such an account's links may lead to it."""
+
 BRIEF: Final = 0.1
 """A time-out, in seconds, of a test that waits for it."""
 

@@ -145,8 +145,8 @@ def test_no_picture_is_served_but_the_emulator_s_own() -> None:
     emulator, _ = _emulator()
     transport = EmulatorTransport(emulator)
     for url in ("https://elsewhere.example/a.png", f"{emulator.public_url}/pictures/1.png", "file:///etc/passwd"):
-        with pytest.raises(mjbridge.Unavailable):
-            transport.picture(url)
+        with pytest.raises(mjbridge.Unavailable), transport.open(url):
+            pass
 
 
 @pytest.mark.parametrize("name", ["~5.png", "~0.png", "~x.png"])

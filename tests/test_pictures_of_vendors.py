@@ -12,7 +12,7 @@ from mjbridge import (
     Task,
     Unavailable,
 )
-from tests.exchanges import HTML, KEY, PNG, OpenBridge, StartServer, failure, fetch, task_reply
+from tests.exchanges import HTML, KEY, PNG, SELF_HOSTED, OpenBridge, StartServer, failure, fetch, task_reply
 from tests.servers import Connection, Handler, answering, reply
 
 # Pictures.
@@ -34,7 +34,7 @@ def test_a_picture_is_read_without_the_key_or_the_headers_of_the_account(
 ) -> None:
     pictures = scripted(chain(lambda: pictures.url))
     start = scripted(answering(reply(b"", 301, {"Location": f"{pictures.url}/2"})))
-    opened = bridge(provider, "http://vendor.invalid", headers={"X-Account": "secret of the account"})
+    opened = bridge(provider, SELF_HOSTED, headers={"X-Account": "secret of the account"})
     assert opened.account("a").picture(f"{start.url}/3") == PNG
     seen = b"".join([*start.requests, *pictures.requests])
     assert len(pictures.requests) == 3
@@ -72,7 +72,7 @@ def test_the_headers_of_the_account_go_to_its_base_url(
 def test_an_address_that_is_no_http_address_is_refused(
     address: str, scripted: StartServer, bridge: OpenBridge, tmp_path: Path
 ) -> None:
-    opened = bridge("mjproxy", "http://vendor.invalid")
+    opened = bridge("mjproxy", SELF_HOSTED)
     assert type(failure(lambda each: _picture(each, address), opened)) is Unavailable
     # It may as well be where a redirect leads, or in a task that is to be downloaded.
     start = scripted(answering(reply(b"", 302, {"Location": address.replace("\x00", "%00")})))
@@ -97,7 +97,7 @@ def test_a_file_that_a_redirect_names_is_not_read(scripted: StartServer, bridge:
     secret = tmp_path / "secret.png"
     secret.write_bytes(PNG)
     start = scripted(answering(reply(b"", 302, {"Location": secret.as_uri()})))
-    error = failure(lambda each: _picture(each, f"{start.url}/1"), bridge("mjproxy", "http://vendor.invalid"))
+    error = failure(lambda each: _picture(each, f"{start.url}/1"), bridge("mjproxy", SELF_HOSTED))
     assert type(error) is Unavailable
     assert "must begin with http:// or https://" in error.message
 
@@ -105,7 +105,7 @@ def test_a_file_that_a_redirect_names_is_not_read(scripted: StartServer, bridge:
 @pytest.mark.parametrize("redirects", range(6))
 def test_up_to_five_redirects_lead_to_a_picture(redirects: int, scripted: StartServer, bridge: OpenBridge) -> None:
     server = scripted(chain())
-    opened = bridge("mjproxy", "http://vendor.invalid")
+    opened = bridge("mjproxy", SELF_HOSTED)
     assert opened.account("a").picture(f"{server.url}/{redirects}") == PNG
     assert len(server.requests) == redirects + 1
 
@@ -113,14 +113,14 @@ def test_up_to_five_redirects_lead_to_a_picture(redirects: int, scripted: StartS
 @pytest.mark.parametrize("start", ["/6", "/1000", "/1000000"])
 def test_more_than_five_redirects_do_not(start: str, scripted: StartServer, bridge: OpenBridge) -> None:
     server = scripted(chain())
-    error = failure(lambda each: _picture(each, server.url + start), bridge("mjproxy", "http://vendor.invalid"))
+    error = failure(lambda each: _picture(each, server.url + start), bridge("mjproxy", SELF_HOSTED))
     assert type(error) is Unavailable
     assert len(server.requests) <= 6
 
 
 def test_a_redirect_in_a_circle_is_left(scripted: StartServer, bridge: OpenBridge) -> None:
     server = scripted(answering(reply(b"", 302, {"Location": "/again"})))
-    error = failure(lambda each: _picture(each, f"{server.url}/again"), bridge("mjproxy", "http://vendor.invalid"))
+    error = failure(lambda each: _picture(each, f"{server.url}/again"), bridge("mjproxy", SELF_HOSTED))
     assert type(error) is Unavailable
     assert len(server.requests) <= 6
 
@@ -132,7 +132,7 @@ def test_a_picture_that_does_not_end_is_left(scripted: StartServer, bridge: Open
         connection.drip(bytes(2**20), 2**8)
 
     server = scripted(flood)
-    error = failure(lambda each: _picture(each, f"{server.url}/1"), bridge("mjproxy", "http://vendor.invalid"))
+    error = failure(lambda each: _picture(each, f"{server.url}/1"), bridge("mjproxy", SELF_HOSTED))
     assert type(error) is MalformedReply
     assert server.connections[0].sent < 2**27
 
@@ -140,6 +140,6 @@ def test_a_picture_that_does_not_end_is_left(scripted: StartServer, bridge: Open
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_a_picture_that_is_gone_is_unavailable(status: int, scripted: StartServer, bridge: OpenBridge) -> None:
     server = scripted(answering(reply(HTML, status)))
-    error = failure(lambda each: _picture(each, f"{server.url}/1"), bridge("mjproxy", "http://vendor.invalid"))
+    error = failure(lambda each: _picture(each, f"{server.url}/1"), bridge("mjproxy", SELF_HOSTED))
     assert type(error) is Unavailable
     assert (error.http_status, error.account, error.operation) == (status, "a", "download")

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -13,7 +14,7 @@ from mjbridge.emulator.jobs import JobFolder, JobMemory, Jobs
 from mjbridge.emulator.simulator import Simulator
 from mjbridge.errors import TaskNotFound, Unavailable
 from mjbridge.provider import Provider, picture, reply
-from mjbridge.wire import HttpRequest, HttpResponse
+from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
 IN_PROCESS_URL: Final = "https://emulator.invalid"
 """Where the in-process emulator's pictures seem to be; by RFC 2606 no such host will ever exist."""
@@ -81,15 +82,16 @@ class EmulatorTransport:
             raise Unavailable("no usable reply from the emulator: it is slower than the time-out", accepted="maybe")
         return response
 
-    def picture(self, url: str) -> bytes:
-        """A picture of the emulator's own; no other address can be reached."""
+    @contextmanager
+    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> Generator[Content, None, None]:
+        """A picture of the emulator's own, always whole; no other address can be reached."""
         path = url.removeprefix(self.emulator.public_url)
         if path == url:
             raise Unavailable(f"the emulator has no pictures but its own, and this is {url}")
         response = self.emulator.handle(HttpRequest("GET", path))
         if not response.ok:
             raise Unavailable("the emulator has no such picture", http_status=response.status, body=response.text)
-        return response.body
+        yield Content(iter([response.body]), size=len(response.body))
 
     def close(self) -> None:
         """Nothing to free."""

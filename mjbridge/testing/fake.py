@@ -1,9 +1,10 @@
 """A transport that answers from a script and remembers what it was asked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 
 from mjbridge.errors import MJBridgeError
-from mjbridge.wire import HttpRequest, HttpResponse
+from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
 
 class FakeTransport:
@@ -29,9 +30,10 @@ class FakeTransport:
             raise reply
         return reply
 
-    def picture(self, url: str) -> bytes:
-        """The content behind an address of the script."""
-        return self._pictures[url]
+    @contextmanager
+    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> Generator[Content, None, None]:
+        """The content behind an address of the script, always whole."""
+        yield Content(iter([self._pictures[url]]), size=len(self._pictures[url]))
 
     def close(self) -> None:
         """Nothing to free."""
