@@ -12,8 +12,8 @@ from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
+from mjbridge import callbacks, downloads, pictures, records, requirements, waiting
 from mjbridge import config as configuration
-from mjbridge import downloads, pictures, records, requirements, waiting
 from mjbridge.account import Account
 from mjbridge.commands import ByButton, Command, FollowUp, Imagine, Press, Reroll, Upscale, Vary, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
@@ -55,6 +55,7 @@ class Bridge:
         self._new_transport = transport or _transport
         self._accounts: dict[str, Account] = {}
         self._lock = threading.Lock()
+        self._inbox = callbacks.Inbox()
 
     def __enter__(self) -> Self:
         return self
@@ -234,6 +235,14 @@ class Bridge:
         """
         account, _ = self._owner(task)
         return downloads.save(task, Path(folder), account, singles=singles, on_progress=on_progress)
+
+    def receive(self, body: bytes | str, account: str, known: callbacks.Known | None = None) -> Task | None:
+        """The task that an account's vendor tells of in a callback, folded into what is known of it; None if no news.
+
+        `known` is any mapping from refs to tasks; without it the bridge remembers the last tasks it received. Raises
+        `MalformedRecord` for what is no record of one task. A server for callbacks: `mjbridge.callbacks`.
+        """
+        return self._inbox.receive(body, self.account(account), known)
 
     def _route(self, command: Command, name: str) -> Route | None:
         """The route that may choose the account, None where there is nothing to choose."""

@@ -59,6 +59,11 @@ def merge(old: Task, new: Task) -> Task:
     return carry(earlier, later)
 
 
+def is_behind(task: Task, other: Task) -> bool:
+    """Whether a record tells of a moment before another's of the same task: an earlier state, or less progress."""
+    return _stage(task) < _stage(other)
+
+
 def carry(old: Task, new: Task) -> Task:
     """`new`, with what it leaves empty taken from `old`."""
     filled = {name: getattr(old, name) for name in _FILLED if getattr(new, name) in _EMPTY}
@@ -140,4 +145,8 @@ def _differ(old: Task, new: Task, name: str) -> bool:
 def _how_far(task: Task) -> tuple[Any, ...]:
     # The record itself comes last, so that the order never depends on which arrived first.
     finished = task.finished_at.timestamp() if task.finished_at else 0.0
-    return (_ORDER[task.status], task.progress or 0, finished, task.to_json())
+    return (*_stage(task), finished, task.to_json())
+
+
+def _stage(task: Task) -> tuple[int, int]:
+    return _ORDER[task.status], task.progress or 0

@@ -1,0 +1,321 @@
+"""Callbacks: what is news, what is not, and what a server on a real socket answers to anybody."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import requests
+
+import mjbridge
+from mjbridge import Bridge, Status, Task, callbacks
+from mjbridge.callbacks import LIMIT, Recent
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+SECRET: Final = "0123456789abcdef-secret"
+StartApplication = Callable[["WSGIApplication"], str]
+
+
+@pytest.fixture
+def bridge() -> Bridge:
+    accounts = {
+        name: {"provider": name, "base_url": "emulator:"} for name in ("apimart", "cometapi", "mjproxy", "octopusx")
+    }
+    return Bridge({"accounts": accounts})
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    return {
+        "id": "1730621826053455",
+        "action": "IMAGINE",
+        "status": "IN_PROGRESS",
+        "progress": "50%",
+        "prompt": "a lighthouse",
+        "imageUrl": "https://cdn.example.com/preview.webp",
+        **fields,
+    }
+
+
+SUBMITTED: Final = record(status="SUBMITTED", progress="0%", imageUrl=None)
+HALF: Final = record()
+DONE: Final = record(status="SUCCESS", progress="100%", imageUrl="https://cdn.example.com/a.png", prompt="")
+FAILED: Final = record(status="FAILURE", progress="", failReason="the moon was in the way")
+
+
+def body(record: object) -> bytes:
+    return json.dumps(record).encode()
+
+
+# What is news.
+
+
+def test_news_is_the_task_with_all_that_was_told_of_it(bridge: Bridge) -> None:
+    heard = [bridge.receive(body(told), "mjproxy") for told in (SUBMITTED, HALF, DONE)]
+    tasks = [task for task in heard if task]
+    assert [task.status for task in tasks] == [Status.PENDING, Status.PROCESSING, Status.COMPLETED]
+    assert {(task.prompt, task.account) for task in tasks} == {("a lighthouse", "mjproxy")}
+    task = tasks[-1]
+    assert task.ref == "mjproxy:1730621826053455"
+    assert task.image_url == "https://cdn.example.com/a.png"
+    assert json.loads(bytes(task.raw)) == DONE
+
+
+@pytest.mark.parametrize("later", [DONE, HALF, SUBMITTED, FAILED], ids=["repeat", "half", "submitted", "failed"])
+def test_a_repeat_and_news_from_before_are_none(later: dict[str, Any], bridge: Bridge) -> None:
+    """Pools of threads deliver: the order is anybody's, and novicezk may end a task twice."""
+    known: dict[str, Task] = {}
+    assert bridge.receive(body(DONE), "mjproxy", known)
+    assert bridge.receive(body(later), "mjproxy", known) is None
+    (task,) = known.values()
+    assert (task.status, task.image_url) == (Status.COMPLETED, "https://cdn.example.com/a.png")
+
+
+def test_old_news_still_fills_what_was_empty(bridge: Bridge) -> None:
+    known: dict[str, Task] = {}
+    bridge.receive(body(DONE), "mjproxy", known)
+    assert bridge.receive(body(HALF), "mjproxy", known) is None
+    assert known["mjproxy:1730621826053455"].prompt == "a lighthouse"
+
+
+def test_a_failure_that_did_not_last_is_overtaken(bridge: Bridge) -> None:
+    assert bridge.receive(body(FAILED), "mjproxy")
+    task = bridge.receive(body(DONE), "mjproxy")
+    assert task is not None
+    assert (task.status, task.fail_reason) == (Status.COMPLETED, None)
+
+
+def test_what_the_caller_knows_is_merged_in(bridge: Bridge) -> None:
+    """Any mapping will do: here what a submit answered."""
+    submitted = Task(id="1730621826053455", account="mjproxy", provider="mjproxy", state="my own", speed="fast")
+    known = {submitted.ref: submitted}
+    task = bridge.receive(body(DONE), "mjproxy", known)
+    assert task is not None
+    assert (task.state, task.speed, task.status) == ("my own", "fast", Status.COMPLETED)
+    assert known == {submitted.ref: task}
+
+
+def test_two_accounts_with_one_id_are_two_tasks(bridge: Bridge) -> None:
+    assert bridge.receive(body(DONE), "mjproxy")
+    assert bridge.receive(body(DONE), "octopusx")
+
+
+UNIFIED: Final = {
+    "id": "task_01K8AZ",
+    "status": "completed",
+    "progress": 100,
+    "created": 1763088289,
+    "completed": 1763088308,
+    "result": {"images": [{"url": ["https://cdn.example.com/a.png"], "expires_at": 1763174708}]},
+}
+
+
+@pytest.mark.parametrize(
+    "wrapped", [UNIFIED, {"code": 200, "data": UNIFIED}, [UNIFIED]], ids=["single", "data", "list"]
+)
+def test_every_form_of_apimart_s_webhook_is_read(wrapped: object, bridge: Bridge) -> None:
+    task = bridge.receive(body(wrapped), "apimart")
+    assert task is not None
+    assert (task.id, task.status, task.images) == ("task_01K8AZ", Status.COMPLETED, ("https://cdn.example.com/a.png",))
+
+
+def test_the_family_s_old_callbacks_in_numbers_are_read(bridge: Bridge) -> None:
+    """Trueai before v5.8.16 posted its enumerations as numbers."""
+    task = bridge.receive(
+        body(record(status=5, action=0, botType=0, imageUrl="https://cdn.example.com/a.png")), "mjproxy"
+    )
+    assert task is not None
+    assert (task.status, task.action) == (Status.COMPLETED, "imagine")
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"",
+        b"null",
+        b"<html>",
+        b"\xff\xfe",
+        b"{}",
+        b"[]",
+        b"[" * 100_000,
+        b'{"id": ',
+        b'{"status": "SUCCESS"}',
+        body([DONE, HALF]),
+        b'{"id": "1", "prompt": "' + b"x" * LIMIT + b'"}',
+    ],
+)
+def test_junk_is_a_malformed_record_and_changes_nothing(junk: bytes, bridge: Bridge) -> None:
+    known: dict[str, Task] = {}
+    with pytest.raises(mjbridge.MalformedRecord):
+        bridge.receive(junk, "mjproxy", known)
+    assert known == {}
+
+
+def test_an_account_that_does_not_exist_is_said(bridge: Bridge) -> None:
+    with pytest.raises(mjbridge.ConfigError, match="did you mean 'mjproxy'"):
+        bridge.receive(body(DONE), "mjprox")
+
+
+def test_of_two_at_once_one_is_news(bridge: Bridge) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        told = [pool.submit(bridge.receive, body(DONE), "mjproxy") for _ in range(50)]
+    assert sum(each.result() is not None for each in told) == 1
+
+
+def test_memory_is_bounded_and_forgets_the_longest_silent_first() -> None:
+    known = Recent(most=2)
+    for task_id in ("1", "2", "1", "3"):
+        known[task_id] = Task(id=task_id)
+    assert list(known) == ["1", "3"]
+
+
+# A server on a socket.
+
+
+def wsgi(bridge: Bridge, serve: StartApplication, on_news: callbacks.OnNews) -> str:
+    return serve(callbacks.wsgi(bridge, "mjproxy", SECRET, on_news))
+
+
+def test_the_vendor_posts_and_the_application_hears(bridge: Bridge, serve: StartApplication) -> None:
+    news: list[Task] = []
+    url = wsgi(bridge, serve, news.append)
+    # APIMart puts "/callback" behind the address it is given.
+    for told, path in ((HALF, SECRET), (DONE, f"hooks/{SECRET}"), (DONE, SECRET), (HALF, f"{SECRET}/callback")):
+        answer = requests.post(f"{url}/{path}", json=told, timeout=5)
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert [task.status for task in news] == [Status.PROCESSING, Status.COMPLETED]
+
+
+REFUSED: Final = [
+    ("POST", "/", body(DONE), 404),
+    ("POST", f"/{SECRET}x", body(DONE), 404),
+    ("POST", f"/{SECRET[:-1]}", body(DONE), 404),
+    ("POST", "/%ff%00", body(DONE), 404),
+    ("GET", "/", b"", 404),
+    ("GET", f"/{SECRET}", b"", 405),
+    ("PUT", f"/{SECRET}", body(DONE), 405),
+    ("POST", f"/{SECRET}", b"", 400),
+    ("POST", f"/{SECRET}", b"<html>", 400),
+    ("POST", f"/{SECRET}", b" " * (LIMIT + 1), 413),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "sent", "status"), REFUSED)
+def test_anybody_else_hears_no(
+    method: str, path: str, sent: bytes, status: int, bridge: Bridge, serve: StartApplication
+) -> None:
+    news: list[Task] = []
+    answer = requests.request(method, wsgi(bridge, serve, news.append) + path, data=sent, timeout=5)
+    assert (answer.status_code, answer.content) == (status, b"")
+    assert answer.headers.get("Allow") == ("POST" if status == 405 else None)
+    assert news == []
+
+
+def test_a_body_that_is_said_to_be_too_long_is_not_waited_for(bridge: Bridge, serve: StartApplication) -> None:
+    host = wsgi(bridge, serve, print).removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=5)
+    connection.putrequest("POST", f"/{SECRET}")
+    connection.putheader("Content-Length", str(LIMIT + 1))
+    connection.endheaders(b"x" * (LIMIT + 1))
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_news_that_the_application_failed_at_is_news_again(
+    bridge: Bridge, serve: StartApplication, capfd: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[Task] = []
+
+    def fail_once(task: Task) -> None:
+        heard.append(task)
+        if len(heard) == 1:
+            raise RuntimeError("the database is down")
+
+    url = f"{wsgi(bridge, serve, fail_once)}/{SECRET}"
+    assert [requests.post(url, json=DONE, timeout=5).status_code for _ in range(3)] == [500, 204, 204]
+    assert len(heard) == 2
+    capfd.readouterr()
+
+
+@pytest.mark.parametrize("secret", ["", "short", "with/a/slash/and/more", "ein Geheimnis mit Leerzeichen", "ö" * 20])
+def test_a_secret_that_is_none_is_refused(secret: str, bridge: Bridge) -> None:
+    with pytest.raises(mjbridge.ConfigError, match="token_urlsafe"):
+        callbacks.wsgi(bridge, "mjproxy", secret, print)
+
+
+# ASGI, driven by hand.
+
+
+def drive(application: callbacks.ASGIApplication, method: str, path: str, *chunks: bytes) -> Mapping[str, Any]:
+    """The start of the application's response."""
+    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+    sent: list[Mapping[str, Any]] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(_awaited(application({"type": "http", "method": method, "path": path}, receive, send)))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    return sent[0]
+
+
+async def _awaited(awaitable: Any) -> None:
+    await awaitable
+
+
+def test_asgi_does_the_same(bridge: Bridge) -> None:
+    news: list[Task] = []
+
+    async def on_news(task: Task) -> None:
+        await asyncio.sleep(0)
+        news.append(task)
+
+    application = callbacks.asgi(bridge, "mjproxy", SECRET, on_news)
+    told = body(DONE)
+    for _ in range(2):
+        assert drive(application, "POST", f"/hooks/{SECRET}", told[:10], told[10:])["status"] == 204
+    assert [task.status for task in news] == [Status.COMPLETED]
+    plain = callbacks.asgi(bridge, "mjproxy", SECRET, news.append)
+    assert drive(plain, "POST", f"/{SECRET}", told)["status"] == 204
+    assert len(news) == 2
+
+
+@pytest.mark.parametrize(("method", "path", "sent", "status"), REFUSED)
+def test_asgi_refuses_the_same(method: str, path: str, sent: bytes, status: int, bridge: Bridge) -> None:
+    start = drive(callbacks.asgi(bridge, "mjproxy", SECRET, print), method, path, sent)
+    assert start["status"] == status
+    assert ((b"allow", b"POST") in start["headers"]) == (status == 405)
+
+
+def test_asgi_reads_no_more_of_a_flood_than_it_must(bridge: Bridge) -> None:
+    read = 0
+
+    async def receive() -> Any:
+        nonlocal read
+        read += 2**20
+        return {"type": "http.request", "body": bytes(2**20), "more_body": True}
+
+    async def send(message: Any) -> None:
+        assert message.get("status", 413) == 413
+
+    application = callbacks.asgi(bridge, "mjproxy", SECRET, print)
+    asyncio.run(_awaited(application({"type": "http", "method": "POST", "path": f"/{SECRET}"}, receive, send)))
+    assert read <= LIMIT + 2**20
+
+
+def test_asgi_leaves_what_is_no_http_to_others(bridge: Bridge) -> None:
+    application = callbacks.asgi(bridge, "mjproxy", SECRET, print)
+
+    async def never(*_: Any) -> Any:
+        raise AssertionError
+
+    with pytest.raises(NotImplementedError, match="lifespan"):
+        asyncio.run(_awaited(application({"type": "lifespan"}, never, never)))
