@@ -11,6 +11,7 @@ from mjbridge import plugins, records
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE, configuration
 from mjbridge.cli.accounts import EMULATED, open_bridge
+from mjbridge.cli.emulate import emulate
 from mjbridge.cli.output import progress, show_providers, show_task, write_line
 from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.records import Reject
@@ -53,6 +54,7 @@ def cli(context: click.Context, config: str | None) -> None:
 cli.add_command(configuration.init)
 cli.add_command(configuration.accounts)
 cli.add_command(configuration.check)
+cli.add_command(emulate)
 
 
 def _task_options(function: Function) -> Function:

@@ -1,12 +1,16 @@
 """What can be told to go wrong."""
 
+import re
 import threading
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
+from mjbridge import settings
+from mjbridge.errors import InvalidCommand
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that goes wrong the next `times` times it can."""
 
     times: int = 1
@@ -40,6 +44,35 @@ class SlowReply(Fault, frozen=True, kw_only=True):
     """A reply is held back for `seconds`; the vendor has done its work by then."""
 
     seconds: float
+
+
+# How a fault is written on a command line: its name, and the field that stands behind "=".
+_NAMES: Final[dict[str, tuple[type[Fault], str]]] = {
+    "banned-prompt": (BannedPrompt, "word"),
+    "fail-task": (FailTask, "reason"),
+    "http": (HttpFault, "status"),
+    "queue-full": (QueueFull, ""),
+    "slow": (SlowReply, "seconds"),
+}
+_WRITTEN: Final = re.compile(r"([^=*]*)(?:=(.*?))?(?:\*([1-9][0-9]{0,8}))?", re.DOTALL)
+
+
+def parse(text: str) -> Fault:
+    """A fault from `NAME[=VALUE][*TIMES]`; `InvalidCommand` tells what is wrong with it.
+
+    >>> parse("http=503*2")
+    HttpFault(times=2, status=503, body=b'', headers={})
+    """
+    found = _WRITTEN.fullmatch(text)
+    name, value, times = found.groups() if found else (text, None, None)
+    if name not in _NAMES:
+        raise InvalidCommand(settings.unknown_word("fault", name, list(_NAMES)))
+    kind, field = _NAMES[name]
+    given = {key: part for key, part in ((field, value), ("times", times)) if part is not None}
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidCommand(f"fault {text!r}: {error}") from None
 
 
 Kind = TypeVar("Kind", bound=Fault)

@@ -12,7 +12,7 @@ from mjbridge.config import EMULATOR
 from mjbridge.emulator.faults import Faults, HttpFault, SlowReply
 from mjbridge.emulator.jobs import JobFolder, JobMemory, Jobs
 from mjbridge.emulator.simulator import Simulator
-from mjbridge.errors import TaskNotFound, Unavailable
+from mjbridge.errors import AuthenticationError, TaskNotFound, Unavailable
 from mjbridge.provider import Provider, picture, reply
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
@@ -23,7 +23,10 @@ _PICTURES: Final = "/pictures/"
 
 
 class Emulator:
-    """A vendor: a provider's server half before a simulator, its pictures, and its scripted faults."""
+    """A vendor: a provider's server half before a simulator, its pictures, and its scripted faults.
+
+    Requests without its `key` are refused; None takes any key, or none. Pictures are public, as every vendor's are.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,10 @@ class Emulator:
         clock: Callable[[], float] = time.time,
         duration: float = 2.0,
         jobs: Jobs | None = None,
+        key: str | None = None,
     ) -> None:
+        self._provider = provider
+        self._key = key
         self.public_url = public_url
         self.faults = Faults()
         self.simulator = Simulator(
@@ -48,7 +54,19 @@ class Emulator:
             return HttpResponse(fault.status, fault.body, fault.headers)
         if request.method == "GET" and request.path.startswith(_PICTURES):
             return self._picture(unquote(request.path.removeprefix(_PICTURES)))
-        return self._server.handle(request)
+        if self._authorized(request):
+            return self._server.handle(request)
+        # A GET changes nothing, so it may be answered to see whether a picture comes of it.
+        response = self._server.handle(request) if request.method == "GET" else None
+        if response and response.headers.get("content-type", "").startswith("image/"):
+            return response
+        return self._server.refuse(AuthenticationError("the key is missing or wrong"))
+
+    def _authorized(self, request: HttpRequest) -> bool:
+        if self._key is None:
+            return True
+        expected = self._provider.authorize(HttpRequest(request.method, request.path), self._key).headers
+        return all(request.headers.get(name.lower()) == value for name, value in expected.items())
 
     def delay(self) -> float:
         """Seconds to hold the next reply back."""
