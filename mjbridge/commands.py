@@ -1,7 +1,7 @@
 """What a caller can ask of a vendor: one frozen struct a command, checked when it is built."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -129,6 +129,10 @@ class Reroll(ByButton, frozen=True):
 
     button_kind: ClassVar[str] = "reroll"
     action: ClassVar[Action] = Action.REROLL
+
+
+COMMANDS: Final[tuple[type[Command], ...]] = (Imagine, Press, Upscale, Vary, Reroll)
+"""The vocabulary."""
 
 
 def _no_button(parent: Task, kind: str, index: int | None) -> str:

@@ -31,17 +31,19 @@ API_VERSION: Final = 1
 
 
 class Level(StrEnum):
-    """How a provider does a command: in one request of its own, or out of several."""
+    """How a provider does a command: in one request of its own, out of several, or not at all."""
 
     NATIVE = "native"
     EMULATED = "emulated"
+    UNSUPPORTED = "unsupported"
 
 
 class Support(msgspec.Struct, frozen=True):
-    """That a provider can do a command, how, and within which limits."""
+    """Whether a provider can do a command, how, and within which limits (by field, `"images": "2 to 4"`)."""
 
     level: Level = Level.NATIVE
     note: str = ""
+    limits: Mapping[str, str] = {}
 
 
 class Certainty(IntEnum):
@@ -154,6 +156,8 @@ class Provider:
     api_version: ClassVar[int]
     base_url: ClassVar[str | None]
     supports: ClassVar[Mapping[type[Command], Support]] = {}
+    lacks: ClassVar[Mapping[str, str]] = {}
+    """Why there is no such `"Command"`, `"Command.field"` or `"field"` here, and the way round."""
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     """The account's `options` table: a frozen struct with `forbid_unknown_fields`."""
@@ -195,6 +199,11 @@ class Provider:
     def accepted(self, command: Command, reply: HttpResponse) -> Task:
         """The task that the reply to `request` promises; `reply.malformed` where it promises none."""
         raise self.unsupported(type(command).__name__)
+
+    @classmethod
+    def support(cls, kind: type[Command]) -> Support:
+        """Whether and how it does a command: its row of `supports`, or why there is none."""
+        return cls.supports.get(kind) or Support(Level.UNSUPPORTED, cls.lacks.get(kind.__name__, ""))
 
     def presses(self, command: Command) -> bool:
         """Whether a follow-up is said by pressing the parent's own button."""

@@ -28,9 +28,24 @@ def open_bridge(config_file: str | None, account: str | None) -> Bridge:
 def _remembering(name: str, settings: AccountSettings) -> AccountSettings:
     if settings.base_url != EMULATOR:
         return settings
-    folder = Path(platformdirs.user_state_path("mjbridge")) / "emulator" / _file_name(name)
-    return msgspec.structs.replace(settings, base_url=f"{EMULATOR}{folder}")
+    return msgspec.structs.replace(settings, base_url=f"{EMULATOR}{_memory() / file_name(name)}")
 
 
-def _file_name(name: str) -> str:
+def known_refs(most: int = 50) -> list[str]:
+    """The refs of the emulated tasks that the command line remembers, the latest first."""
+    found = [(path.stat().st_mtime, path) for path in _memory().glob("*/[!.]*.json")]
+    return [f"{path.parent.name}:{path.stem}" for _, path in sorted(found, reverse=True)[:most]]
+
+
+def picture_folder(account: str) -> Path:
+    """Where pictures that were only looked at are kept."""
+    return platformdirs.user_cache_path("mjbridge") / "pictures" / file_name(account)
+
+
+def _memory() -> Path:
+    return platformdirs.user_state_path("mjbridge") / "emulator"
+
+
+def file_name(name: str) -> str:
+    """An account's name as the name of a folder."""
     return "".join(character if character.isalnum() or character in "-_" else "_" for character in name)

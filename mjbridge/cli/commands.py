@@ -9,10 +9,12 @@ import msgspec
 
 from mjbridge import plugins, records
 from mjbridge.bridge import Bridge
-from mjbridge.cli import FAILURE, configuration
+from mjbridge.cli import FAILURE, completion, configuration
 from mjbridge.cli.accounts import EMULATED, open_bridge
+from mjbridge.cli.capabilities import capabilities
 from mjbridge.cli.emulate import emulate
-from mjbridge.cli.output import progress, show_providers, show_task, write_line
+from mjbridge.cli.output import progress, saving, show_providers, show_task, write_line
+from mjbridge.cli.show import show
 from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.records import Reject
 from mjbridge.task import Bot, Speed, Status, Task
@@ -25,7 +27,7 @@ _INTERRUPTED = 130
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; its exit code. `MJBridgeError` passes through."""
     try:
-        return cli.main(arguments, standalone_mode=False) or 0
+        return cli.main(arguments, standalone_mode=False, complete_var="_MJBRIDGE_COMPLETE") or 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -55,12 +57,15 @@ cli.add_command(configuration.init)
 cli.add_command(configuration.accounts)
 cli.add_command(configuration.check)
 cli.add_command(emulate)
+cli.add_command(show)
+cli.add_command(capabilities)
 
 
 def _task_options(function: Function) -> Function:
     """The options of every command that ends in a task."""
     options = (
         click.option("--download", metavar="DIR", type=click.Path(path_type=Path), help="Save the pictures in DIR."),
+        click.option("--singles", is_flag=True, help="With --download: the four singles too, cut if need be."),
         click.option("--timeout", metavar="SECONDS", type=float, default=600, show_default=True, help="Longest wait."),
         click.option("--json", "as_json", is_flag=True, help="Print the task as one line of JSON."),
     )
@@ -203,6 +208,7 @@ def _finish(
     timeout: float,
     as_json: bool,
     no_wait: bool = False,
+    singles: bool = False,
 ) -> int:
     """Show a task's way to its end, save its pictures, print it; the exit code says whether it went well."""
     with progress() as on_update:
@@ -212,11 +218,15 @@ def _finish(
             task = bridge.wait(task, timeout, on_update)
     saved: list[Path] = []
     try:
-        if download and task.images:
-            saved = bridge.download(task, download)
+        if download and (task.images or task.video_urls):
+            with saving() as on_progress:
+                saved = bridge.download(task, download, singles=singles, on_progress=on_progress)
         elif download:
             click.echo(f"{task.ref} is {task.status} and has no picture to save", err=True)
     finally:
         # Whatever becomes of the pictures, the task is paid for and has to be seen.
         show_task(task, saved, as_json=as_json)
     return FAILURE if task.status in (Status.FAILED, Status.CANCELLED) else 0
+
+
+completion.install(cli)

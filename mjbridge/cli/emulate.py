@@ -43,7 +43,9 @@ def emulate(
     seconds: float,
     faults: tuple[str, ...],
 ) -> None:
-    """Serve an emulated vendor over HTTP, pictures included, until Ctrl-C.
+    """Serve an emulated vendor over HTTP.
+
+    Its API and its pictures, for applications in any language, until Ctrl-C. Any key will do, and nothing costs.
 
     \b
     FAULT is NAME[=VALUE][*TIMES]:

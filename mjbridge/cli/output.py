@@ -1,16 +1,25 @@
 """What a command shows: progress on stderr, results on stdout."""
 
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
+from mjbridge import downloads
 from mjbridge.plugins import ProviderInfo
 from mjbridge.task import Task
 
@@ -36,6 +45,22 @@ def progress() -> Generator[OnUpdate, None, None]:
 
         def update(task: Task) -> None:
             bar.update(row, description=f"{task.ref} {task.status}", completed=_percent(task))
+
+        yield update
+
+
+@contextmanager
+def saving() -> Generator[Callable[[downloads.Progress], None], None, None]:
+    """Show files on their way: a bar each on a terminal. Elsewhere the result tells their paths soon enough."""
+    console = Console(stderr=True, highlight=False, emoji=False)
+    seen: dict[str, TaskID] = {}
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+
+        def update(progress: downloads.Progress) -> None:
+            if progress.name not in seen:
+                seen[progress.name] = bars.add_task(progress.name, total=progress.size)
+            bars.update(seen[progress.name], completed=progress.received)
 
         yield update
 

@@ -1,0 +1,60 @@
+"""Shell completion of what only this machine knows: accounts, providers and refs. Whatever fails completes nothing."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
+
+import click
+from click.shell_completion import CompletionItem
+
+from mjbridge import config as configuration
+from mjbridge import plugins
+from mjbridge.cli.accounts import known_refs
+from mjbridge.errors import MJBridgeError
+
+_Items: TypeAlias = "list[CompletionItem[str]]"
+Words = Callable[[click.Context], Iterable[str]]
+
+
+class Completed(click.types.StringParamType):
+    """A text that a shell can complete."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "_Items":
+        """The words that begin so."""
+        try:
+            return [CompletionItem(word) for word in self._words(ctx) if word.startswith(incomplete)]
+        except (MJBridgeError, OSError):
+            return []
+
+
+def _accounts(context: click.Context) -> list[str]:
+    config = configuration.load(context.find_root().params.get("config"))
+    return [*config.accounts, *config.routes]
+
+
+def _providers(_: click.Context) -> list[str]:
+    return plugins.names()
+
+
+def _refs(_: click.Context) -> list[str]:
+    return known_refs()
+
+
+_TYPES: Final["dict[str, click.ParamType[Any]]"] = {
+    "account": Completed(_accounts),
+    "config": click.Path(),
+    "emulate": Completed(_providers),
+    "provider": Completed(_providers),
+    "ref": Completed(_refs),
+}
+"""By a parameter's name, for every command alike."""
+
+
+def install(group: click.Group) -> None:
+    """Let every parameter of the group's commands that has such a name be completed."""
+    for command in (group, *group.commands.values()):
+        for parameter in command.params:
+            if type(parameter.type) is click.types.StringParamType:
+                parameter.type = _TYPES.get(parameter.name or "", parameter.type)

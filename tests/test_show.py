@@ -1,0 +1,130 @@
+"""`mjbridge show`, in a terminal and out of it."""
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mjbridge.emulator import pictures
+from tests.test_cli import Shell
+
+CELL = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m▀")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    shell = Shell(tmp_path)
+    shell.environment |= {"XDG_CACHE_HOME": str(tmp_path / "home"), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    shell.environment.pop("NO_COLOR", None)
+    return shell
+
+
+def in_terminal(shell: Shell, *arguments: str, lines: int = 11) -> str:
+    """What a terminal of 40 columns shows."""
+    ours, theirs = pty.openpty()
+    environment = {**shell.environment, "COLUMNS": "40", "LINES": str(lines)}
+    command = [sys.executable, "-m", "mjbridge", *arguments]
+    with subprocess.Popen(command, cwd=shell.folder, env=environment, stdout=theirs, stderr=subprocess.PIPE) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 2**16):
+                shown += part
+        except OSError:
+            pass  # Linux's way to say that the other side is closed
+        _, told = process.communicate()
+    os.close(ours)
+    assert process.returncode == 0, told
+    return shown.decode()
+
+
+def test_a_terminal_shows_the_picture_in_half_blocks(shell: Shell) -> None:
+    """As large as there is room: of 40 columns and 11 lines, one for the prompt, 20 by 20 pixels of a square."""
+    ref = shell.task("imagine", "pig", "--emulate", "mjproxy").ref
+    rows = [CELL.findall(line) for line in in_terminal(shell, "show", ref).splitlines() if "▀" in line]
+    assert [len(row) for row in rows] == [20] * 10
+    drawn = [[tuple(map(int, cell[at : at + 3])) for cell in row] for row in rows for at in (0, 3)]
+    expected = Image.open(io.BytesIO(pictures.grid("pig"))).convert("RGB").resize((20, 20))
+    assert drawn == [[expected.getpixel((x, y)) for x in range(20)] for y in range(20)]
+
+
+def test_a_file_is_shown_too(shell: Shell) -> None:
+    (shell.folder / "wide.jpg").write_bytes(_jpeg((400, 100)))
+    rows = [CELL.findall(line) for line in in_terminal(shell, "show", "wide.jpg").splitlines() if "▀" in line]
+    assert [len(row) for row in rows] == [40] * 5
+
+
+def _jpeg(size: tuple[int, int]) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, "teal").save(file, "JPEG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("poor", [{"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}])
+def test_a_terminal_that_cannot_is_told_the_path(poor: dict[str, str], shell: Shell) -> None:
+    (shell.folder / "a.jpg").write_bytes(_jpeg((10, 10)))
+    shell.environment |= poor
+    assert in_terminal(shell, "show", "a.jpg").strip() == "a.jpg"
+
+
+def test_out_of_a_terminal_the_path_is_printed_and_the_picture_is_there(shell: Shell) -> None:
+    ref = shell.task("imagine", "pig", "--emulate", "mjproxy").ref
+    done = shell("show", ref)
+    path = Path(done.stdout.decode().strip())
+    assert path.read_bytes() == pictures.grid("pig")
+    assert path.is_relative_to(shell.folder / "home")
+    again = shell("show", ref)
+    assert (again.stdout, again.stderr) == (done.stdout, b"")
+
+
+def test_save_saves_all_and_json_prints_the_task(shell: Shell) -> None:
+    ref = shell.task("imagine", "pig", "--emulate", "apimart").ref
+    assert shell.task("show", ref, "--save", "out").ref == ref
+    assert len(list((shell.folder / "out").iterdir())) == 5
+    assert shell.task("show", ref).ref == ref
+    assert not (shell.folder / "home" / "mjbridge" / "pictures").exists()
+
+
+def test_open_hands_the_picture_to_the_desktop(shell: Shell) -> None:
+    viewer = shell.folder / "bin" / "xdg-open"
+    viewer.parent.mkdir()
+    viewer.write_text(f'#!/bin/sh\necho "$1" > "{shell.folder}/opened"\n')
+    viewer.chmod(0o755)
+    (shell.folder / "a.jpg").write_bytes(_jpeg((10, 10)))
+    shell.environment["PATH"] = f"{viewer.parent}:{shell.environment['PATH']}"
+    done = shell("show", "a.jpg", "--open")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert (shell.folder / "opened").read_text().strip() == "a.jpg"
+
+
+def test_a_task_without_a_picture_is_shown_as_fetch_shows_it(shell: Shell) -> None:
+    (shell.folder / "mjbridge.toml").write_text('[accounts.a]\nprovider = "mjproxy"\nbase_url = "emulator:jobs"\n')
+    ref = shell.task("imagine", "pig", "--no-wait").ref
+    done = shell("show", ref)
+    assert done.returncode == 0
+    assert f"{ref} p" in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["page.png"], 0, ""),
+        (["bomb.png", "--json"], 2, "this is a file"),
+        (["missing.png"], 2, "account:id"),
+        (["emulated-mjproxy:1"], 1, "task_no_found"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(arguments: list[str], code: int, message: str, shell: Shell) -> None:
+    (shell.folder / "page.png").write_text("<html>")
+    (shell.folder / "bomb.png").write_text("")
+    (shell.folder / "mjbridge.toml").write_text("")
+    done = shell("show", *arguments)
+    assert done.returncode == code
+    assert message in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
