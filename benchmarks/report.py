@@ -14,7 +14,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A ratio that mjbridge promises to keep."""
+    """A ratio and what it is to reach."""
 
     of: str
     ratio: float
@@ -23,7 +23,7 @@ class Claim(msgspec.Struct, frozen=True):
 
     @property
     def is_met(self) -> bool:
-        """Whether the promise holds."""
+        """Whether it does."""
         return self.ratio >= self.target if self.bound == "at least" else self.ratio <= self.target
 
 
