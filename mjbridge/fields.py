@@ -252,14 +252,21 @@ def at_sight(
         if type(record) is not bytes:
             return otherwise(record)
         try:
-            wire = parse(record)
-            if not record.isascii():
-                record.decode()  # a parser does not look into what it skips, and `raw` keeps that too
+            return build(provider, parse(record), NO_RAW)
         except NOT_AS_EXPECTED:
             return otherwise(record)
-        return build(provider, wire, msgspec.Raw(record) if keep_raw else NO_RAW)
 
-    return read
+    def read_and_keep(record: Record) -> Built:
+        if type(record) is not bytes:
+            return otherwise(record)
+        try:
+            if not record.isascii():
+                record.decode()  # a parser does not look into what it skips, and `raw` keeps that too
+            return build(provider, parse(record), msgspec.Raw(record))
+        except NOT_AS_EXPECTED:
+            return otherwise(record)
+
+    return read_and_keep if keep_raw else read
 
 
 def refusing(kind: type[Wire], keys: Iterable[str]) -> Callable[[bytes], Wire]:

@@ -230,8 +230,10 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, tag_field=
 
     def to_json(self) -> bytes:
         """The canonical record: one line of JSON, `raw` included, fields at their default left out."""
-        # Within valid JSON a bare line break is white space, so `raw` keeps its meaning on one line.
-        return msgspec.json.encode(self).replace(b"\n", b" ").replace(b"\r", b" ")
+        line = _encode(self)
+        # Only `raw` can hold a bare line break, which within valid JSON is white space: it keeps its meaning.
+        return line if self.raw is NO_RAW else line.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
+_encode: Final = msgspec.json.Encoder().encode
 _COMPARED = tuple(name for name in Task.__struct_fields__ if name != "raw")

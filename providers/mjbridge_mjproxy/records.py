@@ -48,6 +48,11 @@ BOT_WORDS: Final[Mapping[str, str]] = {Bot.MIDJOURNEY: "MID_JOURNEY", Bot.NIJI: 
 # Discord writes "relaxed"; the queue is the same.
 SPEEDS: Final = {"relaxed": "relax"}
 
+_BOTS_BY_WORD: Final[Mapping[str | None, str | None]] = {
+    None: None,
+    "": None,
+    **{word: bot for bot, word in BOT_WORDS.items()},
+}
 _ACTIONS_BY_WORD: Final[Mapping[str | None, str]] = {action.value.upper(): action.value for action in Action}
 _ACTION_WORDS: Final[Mapping[str, str]] = {Action.EDIT: "EDITS"}
 
@@ -178,7 +183,7 @@ def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
         image_url, image_urls, videos = _pictures(wire)
     if properties := wire.properties:
         final_prompt = text(properties.pop(_FINAL_PROMPT, None))
-        bot = bot or properties.get("botType")
+        bot = bot or text(properties.get("botType"))
         custom_id = custom_id or text(properties.get("custom_id"))
     if action in _TEXT_ACTIONS:
         # The picture is the caller's own.
@@ -212,7 +217,7 @@ def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
         (from_timestamp(finish / 1000, UTC) if BEGIN < finish < END else moment(finish)) if finish else None,
         wire.parent_id or None,
         custom_id or None,
-        fields.word(bot, BOTS) if bot else None,
+        _BOTS_BY_WORD[bot] if bot in _BOTS_BY_WORD else fields.word(bot, BOTS),
         fields.word(mode, SPEEDS) if (mode := wire.mode) else None,
         wire.seed or None,
         None,
