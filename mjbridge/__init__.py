@@ -34,6 +34,7 @@ from mjbridge.plugins import ProviderInfo, providers
 from mjbridge.provider import Backend, Certainty, DialectServer, Level, Match, Provider, Support
 from mjbridge.records import Reject, merge, normalize, normalizer
 from mjbridge.task import Action, Attempt, Bot, Button, Speed, Status, Task
+from mjbridge.waiting import Unsettled
 from mjbridge.wire import Flow, HttpRequest, HttpResponse
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "TaskFailed",
     "TaskNotFound",
     "Unavailable",
+    "Unsettled",
     "Unsupported",
     "Upscale",
     "Vary",
