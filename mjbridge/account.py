@@ -1,24 +1,40 @@
 """One live account: a provider, a transport and a key. Every call to a vendor goes through here."""
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from mjbridge.commands import Command
 from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unavailable
+from mjbridge.events import (
+    SILENT,
+    AttemptFailed,
+    CooledDown,
+    Event,
+    Events,
+    ReplyReceived,
+    RequestSent,
+    TaskUpdated,
+    UnknownValue,
+)
 from mjbridge.limits import Limits
 from mjbridge.provider import Provider
-from mjbridge.task import Task
+from mjbridge.task import Action, Status, Task
 from mjbridge.timing import FOREVER, Deadline
 from mjbridge.wire import PICTURE_LIMIT, Content, Flow, HttpRequest, HttpResponse, Transport, run
+
+if TYPE_CHECKING:
+    from mjbridge.journal import Journal
 
 Result = TypeVar("Result")
 
 _BLOT: Final = "[key]"
 _LONGEST_TEXT: Final = 500
+_ACTIONS: Final = frozenset({"", *Action})
 
 
 class CoolOff(NamedTuple):
@@ -42,6 +58,9 @@ class Account:
         key: str,
         poll_interval: float,
         limits: Limits | None = None,
+        *,
+        events: Events = SILENT,
+        journal: "Journal | None" = None,
     ) -> None:
         self.name = name
         self.provider = provider
@@ -49,6 +68,8 @@ class Account:
         self.poll_interval = poll_interval
         self.limits = limits or Limits()
         self._key = key
+        self._events = events
+        self._journal = journal
 
     def __repr__(self) -> str:
         return f"Account({self.name!r}, {self.provider.name!r})"
@@ -71,14 +92,15 @@ class Account:
         Every submit passes here. `place` is what `enter` gave; without one it is asked for here.
         """
         place = self.enter() if place is None else place
-        conversation = self._conversation(deadline)
+        conversation = self._conversation("submit", deadline)
         try:
-            task = self._mine(self._run("submit", conversation, lambda: self.provider.submit(command)))
+            task = self._submit(command, conversation)
         except BaseException as error:
             self.limits.in_flight.leave(place)
             # What our own limits or the caller's time-out ended tells nothing of the vendor.
             if isinstance(error, cool_off.categories) and conversation.asked and deadline.left:
-                self.limits.cool_down.begin(error, cool_off.seconds)
+                seconds = self.limits.cool_down.begin(error, cool_off.seconds)
+                self._happened("submit", CooledDown, category=type(error).__name__, seconds=seconds)
             raise
         self.limits.in_flight.accepted(place, task.id)
         self.limits.cool_down.succeeded()
@@ -86,27 +108,28 @@ class Account:
 
     def fetch(self, task_id: str, deadline: Deadline = FOREVER) -> Task:
         """The task as the vendor has it."""
-        return self._seen(self._run("fetch", self._conversation(deadline), lambda: self.provider.fetch(task_id)))
+        (task,) = self._seen("fetch", [self._run("fetch", deadline, lambda: self.provider.fetch(task_id))])
+        return task
 
     def fetch_many(self, task_ids: Sequence[str], deadline: Deadline = FOREVER) -> list[Task]:
         """Those of the tasks that the vendor knows, in the order they were asked for."""
         by_id: dict[str, Task] = {}
         # The first of two records with one id is the task; new-api keeps the answer to a MODAL as a second row.
-        for task in self._run("fetch_many", self._conversation(deadline), lambda: self.provider.fetch_many(task_ids)):
-            by_id.setdefault(task.id, self._seen(task))
-        return [by_id[task_id] for task_id in dict.fromkeys(task_ids) if task_id in by_id]
+        for task in self._run("fetch_many", deadline, lambda: self.provider.fetch_many(task_ids)):
+            by_id.setdefault(task.id, task)
+        return self._seen("fetch_many", (by_id[each] for each in dict.fromkeys(task_ids) if each in by_id))
 
     def seed(self, task_id: str, deadline: Deadline = FOREVER) -> str:
         """The seed of a finished task."""
-        return self._run("seed", self._conversation(deadline), lambda: self.provider.seed(task_id))
+        return self._run("seed", deadline, lambda: self.provider.seed(task_id))
 
     def image(self, task_id: str, deadline: Deadline = FOREVER) -> bytes:
         """The task's picture through the vendor's image proxy."""
-        return self._run("image", self._conversation(deadline), lambda: self.provider.image(task_id))
+        return self._run("image", deadline, lambda: self.provider.image(task_id))
 
-    def probe(self) -> None:
+    def probe(self, deadline: Deadline = FOREVER) -> None:
         """One free read: raises what the vendor, or the way to it, has against this account."""
-        self._run("probe", self._conversation(FOREVER), self.provider.probe)
+        self._run("probe", deadline, self.provider.probe)
 
     def picture(self, url: str) -> bytes:
         """The content behind a picture's link; the key is not sent."""
@@ -119,10 +142,30 @@ class Account:
         with self._telling("download"), self.transport.open(url, limit, start) as content:
             yield content
 
-    def _conversation(self, deadline: Deadline) -> "_Conversation":
-        return _Conversation(self.provider, self.transport, self._key, self.limits, deadline)
+    def _submit(self, command: Command, conversation: "_Conversation") -> Task:
+        """Submit; the journal, if there is one, knows of it before it leaves, and of what became of it after."""
+        known = self._journal and self._journal.submission(self.name, self.provider.name, command, self._without_key)
+        if known:
+            conversation.before_submit = known.intend
+        try:
+            task = self._mine(self._converse("submit", conversation, lambda: self.provider.submit(command)))
+        except MJBridgeError as error:
+            if known:
+                known.failed(error)
+            raise
+        if known:
+            known.accepted(task)
+        self._tell_of("submit", [task])
+        return task
 
-    def _run(self, operation: str, conversation: "_Conversation", start: Callable[[], Flow[Result]]) -> Result:
+    def _run(self, operation: str, deadline: Deadline, start: Callable[[], Flow[Result]]) -> Result:
+        return self._converse(operation, self._conversation(operation, deadline), start)
+
+    def _conversation(self, operation: str, deadline: Deadline) -> "_Conversation":
+        happened = partial(self._happened, operation)
+        return _Conversation(self.provider, self.transport, self._key, self.limits, deadline, self._events, happened)
+
+    def _converse(self, operation: str, conversation: "_Conversation", start: Callable[[], Flow[Result]]) -> Result:
         with self._telling(operation):
             try:
                 return run(start(), conversation.send)
@@ -130,10 +173,16 @@ class Account:
                 outcome = conversation.outcome(error)
                 raise outcome from (None if outcome is error else error)
 
-    def _seen(self, task: Task) -> Task:
-        if task.settled:
-            self.limits.in_flight.leave(task.id)
-        return self._mine(task)
+    def _seen(self, operation: str, tasks: Iterable[Task]) -> list[Task]:
+        """Tasks as the vendor has just told them, as the account's own."""
+        mine = [self._mine(task) for task in tasks]
+        for task in mine:
+            if task.settled:
+                self.limits.in_flight.leave(task.id)
+        if self._journal:
+            self._journal.saw(mine)
+        self._tell_of(operation, mine)
+        return mine
 
     def _mine(self, task: Task) -> Task:
         return msgspec.structs.replace(task, account=self.name)
@@ -147,6 +196,15 @@ class Account:
             for told in (error, error.__cause__):
                 if isinstance(told, MJBridgeError):
                     self._tell(told, operation)
+            self._happened(
+                operation,
+                AttemptFailed,
+                category=type(error).__name__,
+                reason=error.message,
+                http_status=error.http_status,
+                vendor_code=error.vendor_code,
+                accepted=error.accepted,
+            )
             raise
 
     def _tell(self, error: MJBridgeError, operation: str) -> None:
@@ -156,24 +214,57 @@ class Account:
         error.message, error.body, error.vendor_code = map(self._shown, (error.message, error.body, error.vendor_code))
         error.args = (error.message,)
 
+    def _happened(self, operation: str, kind: type[Event], **facts: Any) -> None:
+        if self._events.wanted(kind):
+            shown = {name: self._shown(fact) if type(fact) is str else fact for name, fact in facts.items()}
+            self._events.tell(kind, account=self.name, provider=self.provider.name, operation=operation, **shown)
+
+    def _tell_of(self, operation: str, tasks: Iterable[Task]) -> None:
+        if not self._events.wanted(UnknownValue):
+            return
+        for task in tasks:
+            self._happened(operation, TaskUpdated, task_id=task.id, status=task.status, progress=task.progress)
+            unknown = {
+                "status": task.vendor_status if task.status is Status.UNKNOWN else "",
+                "action": task.action if task.action not in _ACTIONS else "",
+            }
+            for field, value in unknown.items():
+                if value:
+                    self._happened(operation, UnknownValue, task_id=task.id, field=field, value=value)
+
     def _shown(self, text: str) -> str:
         # First blotted out, then cut: half a key is too much as well.
-        return (text.replace(self._key, _BLOT) if self._key else text)[:_LONGEST_TEXT]
+        return self._without_key(text)[:_LONGEST_TEXT]
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, _BLOT) if self._key else text
 
 
 class _Conversation:
     """One run of a flow. Remembers whether a submit left that nobody refused, and the reply that came last.
 
-    `asked` tells whether anything was sent, or tried to be.
+    `asked` tells whether anything was sent, or tried to be; `before_submit` is called before a submit leaves.
     """
 
-    def __init__(self, provider: Provider, transport: Transport, key: str, limits: Limits, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        transport: Transport,
+        key: str,
+        limits: Limits,
+        deadline: Deadline,
+        events: Events,
+        happened: Callable[..., None],
+    ) -> None:
         self.asked = False
+        self.before_submit: Callable[[], None] | None = None
         self._provider = provider
         self._transport = transport
         self._key = key
         self._limits = limits
         self._deadline = deadline
+        self._events = events
+        self._happened = happened
         self._last: HttpResponse | None = None
         self._in_doubt = False
 
@@ -192,15 +283,32 @@ class _Conversation:
         left = self._deadline.left
         if not left:
             raise Unavailable("the time-out left no time for a request")
+        if request.submits and self.before_submit:
+            self.before_submit()
         self.asked = True
         request = self._provider.authorize(request, self._key) if self._key else request
         # Every request passes here, and none may last longer than the call that it belongs to.
         timely = request if left == math.inf else msgspec.structs.replace(request, timeout=left)
-        response = self._transport.send(timely)
+        response = self._exchange(timely)
         error = self._provider.error(response)
         if error is not None:
             raise error
         self._last = response
+        return response
+
+    def _exchange(self, request: HttpRequest) -> HttpResponse:
+        """The reply, told like the request."""
+        where = {"method": request.method, "path": request.path.partition("?")[0]}
+        self._happened(RequestSent, **where, submits=request.submits)
+        started = self._events.clock()
+        response = self._transport.send(request)
+        self._happened(
+            ReplyReceived,
+            **where,
+            http_status=response.status,
+            seconds=self._events.clock() - started,
+            size=len(response.body),
+        )
         return response
 
     def outcome(self, error: MJBridgeError) -> MJBridgeError:

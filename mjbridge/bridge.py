@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from mjbridge.account import Account
 from mjbridge.commands import ByButton, Command, FollowUp, Imagine, Press, Reroll, Upscale, Vary, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
 from mjbridge.errors import ConfigError, InvalidCommand, PluginError, TaskFailed
+from mjbridge.events import Events, Listener
 from mjbridge.limits import Limits
 from mjbridge.provider import Provider
 from mjbridge.retries import retried
@@ -26,6 +27,9 @@ from mjbridge.task import Status, Task
 from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
 from mjbridge.waiting import Group, Unsettled, Watch
 from mjbridge.wire import Transport
+
+if TYPE_CHECKING:
+    from mjbridge.journal import Journal
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -38,7 +42,9 @@ class Bridge:
 
     `config` is a mapping, a TOML file's path or a `Config`; None looks in the usual places (see `mjbridge.config`).
     One bridge serves many threads. Every call that asks a vendor takes `timeout`, in seconds, which bounds all of it:
-    waiting for a turn, every try, every account. `clock` (monotonic), `sleep` and `chance` are for tests.
+    waiting for a turn, every try, every account. `on_event` hears what happens (see `mjbridge.events`); `journal` is a
+    path, an SQL URL or a `Journal` for the configured one's place. `clock` (monotonic), `sleep`, `chance` and `now`
+    (epoch seconds) are for tests.
     """
 
     def __init__(
@@ -48,9 +54,14 @@ class Bridge:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        now: Callable[[], float] = time.time,
         transport: Callable[[Provider, AccountSettings], Transport] | None = None,
+        on_event: Listener | None = None,
+        journal: "Journal | str | Path | None" = None,
     ) -> None:
         self.config = configuration.load(config)
+        self.journal = requirements.journal(journal or self.config.journal)
+        self._events = Events(on_event, now=now, clock=clock)
         self._timing = Timing(clock, sleep, chance)
         self._new_transport = transport or _transport
         self._accounts: dict[str, Account] = {}
@@ -71,6 +82,8 @@ class Bridge:
             accounts = list(self._accounts.values())
         for account in accounts:
             account.transport.close()
+        if self.journal:
+            self.journal.close()
 
     def account(self, name: str) -> Account:
         """A live account by its name; made at first use. `ConfigError` if it cannot be used."""
@@ -249,7 +262,7 @@ class Bridge:
         # A follow-up can go nowhere but to the account that has its task.
         if name not in self.config.routes or isinstance(command, FollowUp):
             return None
-        return Route(name, self.config.routes[name], self.account, self._timing)
+        return Route(name, self.config.routes[name], self.account, self._timing, self._events)
 
     def _first(self, route: str) -> Account:
         return self.account(self.config.route(route)[0])
@@ -304,7 +317,8 @@ class Bridge:
         advised = EMULATED_POLL_INTERVAL if settings.emulated else provider.poll_interval
         interval = advised if settings.poll_interval is None else settings.poll_interval
         limits = Limits(max_rate=settings.max_rate, max_in_flight=settings.max_in_flight, timing=self._timing)
-        return Account(name, provider, self._new_transport(provider, settings), key, interval, limits)
+        transport = self._new_transport(provider, settings)
+        return Account(name, provider, transport, key, interval, limits, events=self._events, journal=self.journal)
 
 
 def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -36,6 +36,10 @@ def problems(examined: Examined) -> Iterator[Problem]:
     for name, account in examined.config.accounts.items():
         for fault in account_faults(name, account):
             yield Problem(f"{examined.place}: [accounts.{name}]: {fault}")
+    try:
+        requirements.journal(examined.config.journal)
+    except ConfigError as error:
+        yield Problem(f"{examined.place}: {error.message}")
     unused = (f"{examined.place}: {warning}" for warning in _unused(examined.config))
     for warning in (*examined.warnings, *unused):
         yield Problem(warning, severity="warning")

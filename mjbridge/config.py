@@ -126,8 +126,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     routes: dict[str, RouteSettings] = {}
     journal: Annotated[
         str | None,
-        described("a file or SQL URL that knows of every submit before it leaves (extra `sql`)", "mjbridge.db"),
+        described("a file, SQL URL or `env:NAME` of one that knows of every submit before it leaves", "mjbridge.db"),
     ] = None
+
+    def __repr__(self) -> str:
+        # A journal's URL may hold a password.
+        return f"Config(accounts={self.accounts!r}, routes={self.routes!r})"
 
     def account(self, name: str) -> AccountSettings:
         """One account's settings; `ConfigError` names the nearest known account."""
@@ -209,7 +213,9 @@ def _from_file(path: Path) -> Examined:
 
 def _beside(path: Path, journal: str | None) -> str | None:
     """A journal's path counts from the configuration's folder: whoever runs it from wherever, there is one journal."""
-    return journal if journal is None or "://" in journal else str(path.parent / Path(journal).expanduser())
+    if journal is None or "://" in journal or keys.kind(journal) != keys.PLAIN:
+        return journal
+    return str(path.parent / Path(journal).expanduser())
 
 
 def _exposed(config: Config, path: Path) -> Iterator[str]:

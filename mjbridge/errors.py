@@ -2,6 +2,7 @@
 
 MJBridgeError
   ConfigError           mend the configuration
+  JournalError          the journal cannot be written or read: nothing was sent
   InvalidCommand        mend the call: no vendor would take it
   Unsupported           this provider cannot say it: another may
   AuthenticationError   the key is missing, wrong or banned
@@ -74,6 +75,12 @@ class MJBridgeError(Exception):
 
 class ConfigError(MJBridgeError):
     """The configuration cannot be used; the message names the file, table and key."""
+
+
+class JournalError(MJBridgeError):
+    """The journal cannot be written or read. Of a submit nothing was sent."""
+
+    way_out = "Mend the journal's place, or take journal out of the configuration"
 
 
 class InvalidCommand(MJBridgeError):

@@ -1,10 +1,16 @@
-"""What an account's settings must come to before it can be used: a provider, a key, a base URL."""
+"""What settings must come to before they can be used: an account's provider, key and base URL; the journal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mjbridge import keys, plugins
 from mjbridge.config import AccountSettings
 from mjbridge.errors import ConfigError
 from mjbridge.provider import Provider
 from mjbridge.wire import is_http
+
+if TYPE_CHECKING:
+    from mjbridge.journal import Journal
 
 
 def provider(settings: AccountSettings) -> Provider:
@@ -30,3 +36,15 @@ def base_url(settings: AccountSettings, provider: type[Provider]) -> str:
     if not settings.emulated and not is_http(found):
         raise ConfigError(f"base_url {found!r} does not begin with http:// or https:// and a host")
     return found
+
+
+def journal(place: "Journal | str | Path | None") -> "Journal | None":
+    """The journal at a path or SQL URL, which may be kept like a key. `ConfigError` for neither; nothing is opened."""
+    if place is None or not isinstance(place, str | Path):
+        return place
+    try:
+        from mjbridge.journal import Journal  # noqa: PLC0415 an extra, needed only by who keeps a journal
+    except ImportError:
+        raise ConfigError("journal needs an extra: pip install 'mjbridge[sql]'") from None
+    written = str(place)
+    return Journal(written if keys.kind(written) == keys.PLAIN else keys.secret(written))

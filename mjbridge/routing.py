@@ -15,6 +15,7 @@ from mjbridge.account import Account, CoolOff
 from mjbridge.commands import Command
 from mjbridge.config import RouteSettings
 from mjbridge.errors import AllAccountsFailed, MJBridgeError, SubmissionUnknown
+from mjbridge.events import SILENT, Events, FellBack
 from mjbridge.task import Attempt, Status, Task
 from mjbridge.timing import Deadline, Timing
 
@@ -33,12 +34,18 @@ class Route:
     """A route's accounts, tried in order for one command after another. Thread-safe: what it knows is theirs."""
 
     def __init__(
-        self, name: str, settings: RouteSettings, open_account: Callable[[str], Account], timing: Timing
+        self,
+        name: str,
+        settings: RouteSettings,
+        open_account: Callable[[str], Account],
+        timing: Timing,
+        events: Events = SILENT,
     ) -> None:
         self._name = name
         self._settings = settings
         self._open = open_account
         self._timing = timing
+        self._events = events
         cooling = (getattr(errors, word) for word in settings.fall_back_on if word in _COOLING)
         # Nobody may send an unknown submit again, but the next command need not meet the same silence.
         self._cool_off = CoolOff((*cooling, SubmissionUnknown), settings.cool_down)
@@ -121,7 +128,10 @@ class Route:
         if error.accepted != "no" or type(error).__name__ not in self._settings.fall_back_on:
             error.attempts = tuple(trail.values())
             raise error
-        _log.warning("route %s passes on from %s: %s", self._name, name, error)
+        category = type(error).__name__
+        self._events.tell(
+            FellBack, account=name, provider=error.provider, operation="submit", route=self._name, category=category
+        )
 
     def _failure(self, trail: Trail, resting: Iterable[Account]) -> AllAccountsFailed:
         told = "; ".join(f"{each.account}: {each.category}: {each.message}" for each in trail.values())

@@ -1,0 +1,490 @@
+"""The journal against loss: what is submitted is known before it leaves, and what is accepted until it settles."""
+
+import itertools
+import json
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.schema import CreateTable
+
+from mjbridge import (
+    Bridge,
+    Command,
+    ConfigError,
+    HttpResponse,
+    JournalError,
+    MJBridgeError,
+    Status,
+    SubmissionUnknown,
+    Task,
+    Unavailable,
+    config,
+)
+from mjbridge.emulator import Emulator, application
+from mjbridge.emulator.jobs import Job, JobMemory
+from mjbridge.journal import Entry, Journal, submissions
+from mjbridge.testing import FakeTransport
+from mjbridge_mjproxy import MJProxy
+from tests.servers import Connection, Handler, Scripted, answering, reply
+
+KEY = "sk-journaled-0123456789"
+ACCEPTED = b'{"code": 1, "result": "7", "description": "ok"}'
+REFUSED = HttpResponse(200, b'{"code": 23, "description": "the queue is full"}')
+IMAGINE = '{"command":"imagine","prompt":"a lighthouse"}'
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+def kept(place: Path) -> Iterator[Journal]:
+    """A journal whose clock and ids count."""
+    seconds, ids = itertools.count(1000), itertools.count(1)
+    made = Journal(place, now=lambda: float(next(seconds)), new_id=lambda: f"id-{next(ids)}")
+    yield made
+    made.close()
+
+
+def _bridge(kept: Journal, **replies: Sequence[HttpResponse | MJBridgeError]) -> Bridge:
+    """Accounts that answer from scripts, all of them in the default route."""
+    transports = {name: FakeTransport(script) for name, script in replies.items()}
+    return Bridge(
+        {
+            "accounts": {name: {"provider": "mjproxy", "base_url": f"http://{name}.example"} for name in replies},
+            "routes": {"default": list(replies)},
+        },
+        journal=kept,
+        sleep=lambda _: None,
+        transport=lambda _, settings: transports[(settings.base_url or "")[7:].removesuffix(".example")],
+    )
+
+
+def _over_http(url: str, place: Path) -> Bridge:
+    return Bridge(
+        {"accounts": {"main": {"provider": "mjproxy", "base_url": url, "api_key": KEY}}, "journal": str(place)}
+    )
+
+
+def _accepted(task_id: str) -> HttpResponse:
+    return HttpResponse(200, json.dumps({"code": 1, "result": task_id}).encode())
+
+
+def _record(task_id: str, status: str) -> dict[str, Any]:
+    return {"id": task_id, "action": "IMAGINE", "imageUrl": "", "status": status}
+
+
+def _reply(document: object) -> HttpResponse:
+    return HttpResponse(200, json.dumps(document).encode())
+
+
+def _told(entries: Iterator[Entry]) -> list[tuple[str, str, str, str]]:
+    return [(entry.account, entry.outcome, entry.category or entry.status, entry.task_id) for entry in entries]
+
+
+# Before and after.
+
+
+def test_the_intent_is_on_disk_when_the_vendor_reads_the_request(
+    scripted: Callable[[Handler], Scripted], place: Path
+) -> None:
+    before: list[tuple[Any, ...]] = []
+
+    def look(connection: Connection) -> None:
+        connection.request()
+        with sqlite3.connect(place) as other:
+            before.extend(other.execute("select account, outcome, task_id, command from mjbridge_submissions"))
+        other.close()
+        connection.send(reply(ACCEPTED))
+
+    with _over_http(scripted(look).url, place) as bridge:
+        bridge.imagine("a lighthouse")
+        assert bridge.journal
+        assert before == [("main", "unknown", "", IMAGINE)]
+        (entry,) = bridge.journal.unsettled()
+        assert (entry.ref, entry.outcome, entry.status) == ("main:7", "accepted", "pending")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (REFUSED, ("refused", "Unavailable")),
+        (HttpResponse(401), ("refused", "AuthenticationError")),
+        (Unavailable("no connection"), ("refused", "Unavailable")),
+        (Unavailable("reset", accepted="maybe"), ("unknown", "SubmissionUnknown")),
+        (HttpResponse(502, b"<html>"), ("unknown", "SubmissionUnknown")),
+        (HttpResponse(200, b"null"), ("unknown", "SubmissionUnknown")),
+    ],
+)
+def test_a_refusal_is_over_and_a_doubt_stays(
+    kept: Journal, outcome: HttpResponse | MJBridgeError, told: tuple[str, str]
+) -> None:
+    bridge = _bridge(kept, main=[outcome])
+    with pytest.raises(MJBridgeError):
+        bridge.imagine("a lighthouse")
+    assert _told(kept.all()) == [("main", *told, "")]
+    assert len(list(kept.unsettled())) == (told[0] == "unknown")
+
+
+def test_each_account_of_a_route_that_was_asked_has_its_line(kept: Journal) -> None:
+    bridge = _bridge(kept, main=[REFUSED], spare=[_accepted("7")])
+    assert bridge.imagine("a lighthouse").account == "spare"
+    assert _told(kept.all()) == [("main", "refused", "Unavailable", ""), ("spare", "accepted", "pending", "7")]
+
+
+def test_what_never_leaves_is_not_in_it(kept: Journal) -> None:
+    """A follow-up whose parent cannot be read submits nothing."""
+    bridge = _bridge(kept, main=[_reply({"error": {"message": "task_no_found", "type": "x"}})] * 2)
+    with pytest.raises(MJBridgeError):
+        bridge.upscale("main:1", 2)
+    assert list(kept.all()) == []
+
+
+def test_an_exception_that_is_not_of_the_family_leaves_the_doubt(kept: Journal) -> None:
+    class Interrupting(FakeTransport):
+        def send(self, request: object) -> HttpResponse:
+            raise KeyboardInterrupt
+
+    account = {"provider": "mjproxy", "base_url": "http://main.example"}
+    bridge = Bridge({"accounts": {"main": account}}, journal=kept, transport=lambda _, __: Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        bridge.imagine("a lighthouse")
+    assert _told(kept.unsettled()) == [("main", "unknown", "", "")]
+
+
+# What is seen later.
+
+
+def test_a_task_is_followed_by_whoever_reads_it_until_it_settles(kept: Journal) -> None:
+    replies = [
+        *(_accepted(task_id) for task_id in "123"),
+        _reply(_record("1", "IN_PROGRESS")),
+        _reply([_record("1", "SUCCESS"), _record("2", "IN_PROGRESS"), _record("9", "SUCCESS")]),
+        _reply(_record("3", "MODAL")),
+        _reply(_record("2", "FAILURE")),
+    ]
+    bridge = _bridge(kept, main=replies)
+    for _ in "123":
+        bridge.imagine("a lighthouse")
+    bridge.fetch("main:1")
+    assert [entry.status for entry in kept.all()] == ["processing", "pending", "pending"]
+    bridge.fetch_many(["main:1", "main:2", "main:9"])
+    assert [entry.status for entry in kept.all()] == ["completed", "processing", "pending"]
+    assert bridge.wait("main:3").status is Status.NEEDS_INPUT
+    assert [entry.ref for entry in kept.unsettled()] == ["main:2"]
+    bridge.fetch("main:2")
+    assert list(kept.unsettled()) == []
+
+
+def test_a_finished_task_is_never_opened_again_and_others_are_left_alone(kept: Journal) -> None:
+    bridge = _bridge(kept, main=[_accepted("1")], spare=[])
+    bridge.imagine("a lighthouse")
+    for status, account in ((Status.COMPLETED, "spare"), (Status.COMPLETED, "main"), (Status.PROCESSING, "main")):
+        kept.saw([Task(id="1", account=account, status=status)])
+        assert [entry.settled for entry in kept.all()] == [account == "main"]
+
+
+def test_one_task_of_two_submits_is_followed_for_both(kept: Journal) -> None:
+    """Code 21 names a task that is there already."""
+    bridge = _bridge(kept, main=[_accepted("1"), _reply(_record("1", "IN_PROGRESS")), _accepted("1")])
+    bridge.imagine("a lighthouse")
+    bridge.fetch("main:1")
+    bridge.imagine("a lighthouse")
+    assert [entry.status for entry in kept.all()] == ["processing", "pending"]
+    kept.saw([Task(id="1", account="main", status=Status.PROCESSING)])
+    assert [entry.status for entry in kept.all()] == ["processing", "processing"]
+
+
+def test_many_tasks_are_more_than_one_statement_can_name(kept: Journal) -> None:
+    bridge = _bridge(kept, main=[_accepted(str(number)) for number in range(3)])
+    for _ in range(3):
+        bridge.imagine("a lighthouse")
+    kept.saw([Task(id=str(number), account="main", status=Status.COMPLETED) for number in range(1, 40_000)])
+    assert [entry.task_id for entry in kept.unsettled()] == ["0"]
+
+
+def test_a_doubt_can_be_dismissed_by_its_id_and_only_once(kept: Journal) -> None:
+    with pytest.raises(SubmissionUnknown):
+        _bridge(kept, main=[HttpResponse(502)]).imagine("a lighthouse")
+    kept.dismiss("id-1")
+    assert list(kept.unsettled()) == []
+    assert [entry.outcome for entry in kept.all()] == ["dismissed"]
+    for unknown in ("id-1", "id-2"):
+        with pytest.raises(JournalError, match=unknown):
+            kept.dismiss(unknown)
+
+
+# What it keeps.
+
+
+class _Drawn(Command, frozen=True):
+    prompt: str
+    pictures: list[bytes]
+
+
+def test_a_command_is_kept_without_its_pictures_and_without_the_key(kept: Journal) -> None:
+    extra: dict[Any, Any] = {
+        "notify": f"https://me.example/?key={KEY}",
+        "image": "data:image/png;base64,AAAA",
+        "half": "\ud800",
+        3: {1},
+    }
+    command = _Drawn(prompt="a lighthouse", pictures=[b"1234"], extra=extra)
+    kept.submission("main", "mjproxy", command, lambda text: text.replace(KEY, "[key]")).intend()
+    (entry,) = kept.all()
+    assert (entry.id, entry.submitted_at.timestamp()) == ("id-1", 1000.0)
+    assert msgspec.json.decode(entry.command) == {
+        "command": "_drawn",
+        "prompt": "a lighthouse",
+        "pictures": ["[4 bytes]"],
+        "extra": {
+            "notify": "https://me.example/?key=[key]",
+            "image": "[26 characters]",
+            "half": "?",
+            "3": [1],
+        },
+    }
+    assert KEY not in msgspec.json.encode(entry).decode()
+
+
+def test_a_key_in_a_command_is_not_in_the_file(scripted: Callable[[Handler], Scripted], place: Path) -> None:
+    with _over_http(scripted(answering(reply(ACCEPTED))).url, place) as bridge:
+        bridge.imagine("a lighthouse", extra={"notifyHook": f"https://me.example/{KEY}"})
+    assert all(KEY.encode() not in path.read_bytes() for path in place.parent.iterdir())
+    assert place.stat().st_size
+
+
+def test_sqlite_writes_ahead_and_waits_for_the_disk(kept: Journal) -> None:
+    with kept.engine.connect() as connection:
+        modes = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    assert modes == ["wal", 2]
+
+
+@pytest.mark.parametrize("dialect", [postgresql.dialect(), mysql.dialect()])  # type: ignore[no-untyped-call]
+def test_other_databases_can_have_the_table(dialect: Any) -> None:
+    written = str(CreateTable(submissions).compile(dialect=dialect))
+    assert all(column.name in written for column in submissions.columns)
+
+
+# What fails.
+
+
+def test_a_journal_that_cannot_be_written_stops_the_submit(
+    scripted: Callable[[Handler], Scripted], tmp_path: Path
+) -> None:
+    server = scripted(answering(reply(ACCEPTED)))
+    with _over_http(server.url, tmp_path / "missing" / "jobs.db") as bridge:
+        with pytest.raises(JournalError, match=r"main \(mjproxy\) submit: .*jobs\.db.*unable to open") as caught:
+            bridge.imagine("a lighthouse")
+        assert caught.value.accepted == "no"
+    assert server.requests == []
+
+
+def test_it_stops_the_whole_route(kept: Journal) -> None:
+    """Another account would be as unknown to the journal."""
+    bridge = _bridge(kept, main=[_accepted("1"), _accepted("2")], spare=[])
+    bridge.imagine("a lighthouse")
+    _drop(kept)
+    with pytest.raises(JournalError):
+        bridge.imagine("a lighthouse")
+
+
+def test_an_outcome_that_cannot_be_written_loses_no_task(
+    scripted: Callable[[Handler], Scripted], place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def spoil(connection: Connection) -> None:
+        connection.request()
+        with sqlite3.connect(place) as other:
+            other.execute("alter table mjbridge_submissions rename to elsewhere")
+        other.close()
+        connection.send(reply(ACCEPTED))
+
+    with _over_http(scripted(spoil).url, place) as bridge:
+        assert bridge.imagine("a lighthouse").ref == "main:7"
+    assert "does not know that main:7 was accepted" in caplog.text
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    with sqlite3.connect(place) as other:
+        assert list(other.execute("select outcome from elsewhere")) == [("unknown",)]
+    other.close()
+
+
+def test_a_read_goes_on_without_the_journal(kept: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    bridge = _bridge(kept, main=[_accepted("7"), _reply(_record("7", "SUCCESS"))])
+    bridge.imagine("a lighthouse")
+    _drop(kept)
+    assert bridge.fetch("main:7").done
+    assert "does not know how 1 tasks stand now" in caplog.text
+
+
+def _drop(kept: Journal) -> None:
+    with kept.engine.begin() as connection:
+        connection.exec_driver_sql("drop table mjbridge_submissions")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nosql://me:s3cret-word@host/name", "nosql"),
+        ("://me:s3cret-word@host", "neither a path nor an SQL URL"),
+        ("postgresql://me:word@host:s3cret-word/name", "neither a path nor an SQL URL"),
+        ("env:NO_SUCH_PLACE", "NO_SUCH_PLACE"),
+    ],
+)
+def test_a_place_that_is_none_is_named_without_its_password(
+    place: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_PLACE", raising=False)
+    with pytest.raises(ConfigError, match=words) as caught:
+        Bridge({"accounts": {}, "journal": place})
+    assert "s3cret-word" not in f"{caught.value} {caught.value!r}"
+
+
+def test_a_password_is_in_no_repr(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    monkeypatch.setenv("OWN_PLACE", f"sqlite:///{place}")
+    bridge = Bridge({"accounts": {}, "journal": "env:OWN_PLACE"})
+    assert repr(bridge.journal) == f"Journal('sqlite:///{place}')"
+    assert "s3cret-word" not in repr(config.load({"journal": "postgresql://me:s3cret-word@host/name"}))
+
+
+def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "mjbridge.journal")
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(ConfigError, match=r"pip install 'mjbridge\[sql\]'"):
+        Bridge({"accounts": {}, "journal": "jobs.db"})
+
+
+# Many at once.
+
+
+class _Accepted(JobMemory):
+    """A vendor's own list of what it accepted, and of what it is being asked right now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[Job] = []
+        self.busy = threading.Lock()
+
+    def add(self, job: Job) -> bool:
+        with self.busy:
+            self.jobs.append(job)
+            return super().add(job)
+
+
+@pytest.fixture
+def vendor(serve: Callable[..., str]) -> tuple[str, _Accepted]:
+    accepted = _Accepted()
+    return serve(application(Emulator(MJProxy(), jobs=accepted))), accepted
+
+
+def _check_nothing_lost(place: Path, accepted: _Accepted) -> list[Entry]:
+    """Every task of the vendor's is in the journal by its id, or by its prompt as a doubt; the entries, if so."""
+    kept = Journal(place)
+    entries = list(kept.all())
+    kept.close()
+    by_prompt = {msgspec.json.decode(entry.command)["prompt"]: entry for entry in entries}
+    assert len(by_prompt) == len(entries)
+    for job in accepted.jobs:
+        entry = by_prompt[job.prompt or ""]
+        assert (entry.outcome, entry.task_id) in (("accepted", job.id), ("unknown", ""))
+    ids = {job.id for job in accepted.jobs}
+    assert all(entry.task_id in ids for entry in entries if entry.outcome == "accepted")
+    return entries
+
+
+def test_threads_share_a_journal(vendor: tuple[str, _Accepted], place: Path) -> None:
+    url, accepted = vendor
+    with _over_http(url, place) as bridge, ThreadPoolExecutor(16) as pool:
+        tasks = list(pool.map(bridge.imagine, [f"lighthouse {number}" for number in range(64)]))
+    entries = _check_nothing_lost(place, accepted)
+    assert {entry.ref for entry in entries} == {task.ref for task in tasks}
+    assert len(entries) == 64
+
+
+_SUBMITTING = """
+import itertools, os, random, signal, sys, time
+from mjbridge import Bridge, plugins
+import mjbridge.journal, mjbridge.transport
+
+url, place, name, how = sys.argv[1:]
+
+def submit(run, numbers, submitted=lambda: None):
+    account = {"provider": "mjproxy", "base_url": url}
+    with Bridge({"accounts": {"main": account}, "journal": place}) as bridge:
+        for number in numbers:
+            bridge.imagine(f"{name} {run} {number}")
+            submitted()
+
+if how == "once":
+    submit(0, range(8))
+else:
+    plugins.load("mjproxy")
+    chance = random.Random(7)
+    for run in range(40):
+        ready, tell = os.pipe()
+        child = os.fork()
+        if not child:
+            submit(run, itertools.count(), lambda: os.write(tell, b"."))
+        # Most die in the middle of their loop, some while they open what they need.
+        if run % 5:
+            os.read(ready, 1)
+        time.sleep(chance.uniform(0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(ready)
+        os.close(tell)
+"""
+
+
+def _submitting(url: str, place: Path, name: str, how: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _SUBMITTING, url, str(place), name, how], stderr=subprocess.PIPE)
+
+
+def test_processes_share_a_journal(vendor: tuple[str, _Accepted], place: Path) -> None:
+    """From the first moment on, when each of them would make the file."""
+    url, accepted = vendor
+    processes = [_submitting(url, place, f"process {number}", "once") for number in range(4)]
+    said = [process.communicate(timeout=60)[1].decode() for process in processes]
+    assert said == [""] * 4
+    entries = _check_nothing_lost(place, accepted)
+    assert [entry.outcome for entry in entries] == ["accepted"] * 32
+
+
+def test_killing_the_process_at_any_point_loses_no_accepted_task(vendor: tuple[str, _Accepted], place: Path) -> None:
+    """Forty processes in a loop of submits are killed, each at a moment of its own."""
+    url, accepted = vendor
+    with _submitting(url, place, "killed", "killed") as process:
+        assert process.communicate(timeout=60)[1].decode() == ""
+    with accepted.busy:
+        entries = _check_nothing_lost(place, accepted)
+    assert len(accepted.jobs) > 40
+    assert {entry.outcome for entry in entries} <= {"accepted", "unknown"}
+
+
+def test_a_process_that_dies_between_acceptance_and_answer_leaves_a_doubt(
+    scripted: Callable[[Handler], Scripted], place: Path
+) -> None:
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def kill(connection: Connection) -> None:
+        connection.request()
+        os.kill(processes[0].pid, signal.SIGKILL)
+
+    processes.append(_submitting(scripted(kill).url, place, "dying", "once"))
+    _, said = processes[0].communicate(timeout=60)
+    assert (processes[0].returncode, said) == (-signal.SIGKILL, b"")
+    kept = Journal(place)
+    assert _told(kept.unsettled()) == [("main", "unknown", "", "")]
+    kept.close()
