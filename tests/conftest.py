@@ -1,4 +1,4 @@
-"""What tests share: bridges and servers that close with the test, and an environment without proxies."""
+"""What tests share: bridges and servers that close with the test, a quiet environment, a watch that no key is shown."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,10 +10,13 @@ from mjbridge import Bridge
 from mjbridge.transport import RequestsTransport
 from tests import servers
 from tests.exchanges import KEY, PROVIDERS, OpenBridge
+from tests.leaks import no_key_leaks
 from tests.servers import Handler, Scripted
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
+
+__all__ = ["no_key_leaks"]
 
 
 @pytest.fixture
