@@ -9,7 +9,7 @@ import msgspec
 
 from mjbridge import plugins, records
 from mjbridge.bridge import Bridge
-from mjbridge.cli import FAILURE, completion, configuration
+from mjbridge.cli import FAILURE, completion, configuration, journal
 from mjbridge.cli.accounts import EMULATED, open_bridge
 from mjbridge.cli.capabilities import capabilities
 from mjbridge.cli.emulate import emulate
@@ -59,6 +59,8 @@ cli.add_command(configuration.check)
 cli.add_command(emulate)
 cli.add_command(show)
 cli.add_command(capabilities)
+cli.add_command(journal.tasks)
+cli.add_command(journal.resume)
 
 
 def _task_options(function: Function) -> Function:
