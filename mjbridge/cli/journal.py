@@ -91,7 +91,7 @@ def _finish(bridge: Bridge, task: Task, download: Path | None, *, as_json: bool)
     saved: list[Path] = []
     well = task.status not in (Status.FAILED, Status.CANCELLED)
     try:
-        if download and task.images:
+        if download and (task.images or task.video_urls):
             saved = bridge.download(task, download)
     except MJBridgeError as error:
         # One that cannot be saved keeps none of the others waiting.
