@@ -30,6 +30,8 @@ _HEADERS: Final = {
 }
 _PORTS: Final = {"http": 80, "https": 443}
 _FIRST_BYTE: Final = re.compile(r"bytes (\d{1,18})-")
+# A host whose last part is a number is an IPv4 address in one of its forms: https://url.spec.whatwg.org/#ends-in-a-number-checker
+_LITERAL: Final = re.compile(r"(.*\.)?(localhost|[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _WHOLE: Final = 200
 _PARTIAL: Final = 206
@@ -195,10 +197,7 @@ def _resolved(name: str, port: int | None) -> list[str]:
 
 
 def _is_literal(name: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(name))
-    except ValueError:
-        return name.rstrip(".").lower() == "localhost"
+    return ":" in name or bool(_LITERAL.fullmatch(name))
 
 
 def _headers(start: int) -> dict[str, str]:

@@ -443,7 +443,7 @@ def test_through_a_proxy_a_name_is_the_proxy_s_affair_and_an_address_is_not(
     opened = bridge("apimart", "http://93.184.215.14", proxy=proxy.url)
     opened.download(done("http://cdn.invalid/g"), tmp_path)
     assert proxy.requests[0].startswith(b"GET http://cdn.invalid/g ")
-    for host in ("169.254.169.254", "localhost", "[::1]"):
+    for host in ("169.254.169.254", "localhost", "LOCALHOST", "127.1", "0x7f.1", "2130706433", "[::1]"):
         with pytest.raises(mjbridge.Unavailable, match="not public"):
             opened.download(done(f"http://{host}/g", id="2"), tmp_path)
     assert len(proxy.requests) == 1
