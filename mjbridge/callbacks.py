@@ -109,11 +109,9 @@ def wsgi(bridge: "Bridge", account: str, secret: str, on_news: OnNews, known: Kn
     receiver = _Receiver(bridge, account, secret, known)
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
-        length = fields.whole(environ.get("CONTENT_LENGTH")) or 0
-        path = environ["PATH_INFO"].encode("latin-1")
-        status = receiver.refusal(environ["REQUEST_METHOD"], path, length)
+        status = receiver.refusal(environ["REQUEST_METHOD"], environ["PATH_INFO"].encode("latin-1"))
         if status is None:
-            status, task = receiver.read(environ["wsgi.input"].read(length))
+            status, task = receiver.read(environ["wsgi.input"].read(_length(environ)))
             if task:
                 with receiver.keeping(task):
                     on_news(task)
@@ -121,6 +119,14 @@ def wsgi(bridge: "Bridge", account: str, secret: str, on_news: OnNews, known: Kn
         return []
 
     return answer
+
+
+def _length(environ: "WSGIEnvironment") -> int:
+    """How much of a request's body is to be read: all of it, or enough to see that it is too long."""
+    # A body in chunks tells no length, but on such a server it ends.
+    unknown = LIMIT + 1 if environ.get("wsgi.input_terminated") else 0
+    told = fields.whole(environ.get("CONTENT_LENGTH"))
+    return unknown if told is None else max(0, min(told, LIMIT + 1))
 
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -178,15 +184,13 @@ class _Receiver:
         self._secret = secret.encode()
         self._known = Recent() if known is None else known
 
-    def refusal(self, method: str, path: bytes, length: int = 0) -> HTTPStatus | None:
+    def refusal(self, method: str, path: bytes) -> HTTPStatus | None:
         """Why a request's body is not even read."""
         # Every part is compared, and each in the same time, so that the time tells nothing of the secret.
         found = [hmac.compare_digest(part, self._secret) for part in path.split(b"/")]
         if not any(found):
             return HTTPStatus.NOT_FOUND
-        if method != "POST":
-            return HTTPStatus.METHOD_NOT_ALLOWED
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if length > LIMIT else None
+        return None if method == "POST" else HTTPStatus.METHOD_NOT_ALLOWED
 
     def read(self, body: bytes) -> tuple[HTTPStatus, Task | None]:
         """The reply to a body, and the task if there is news of it."""

@@ -95,7 +95,7 @@ _Outcomes = dict[Path, Path | MJBridgeError]
 
 
 def _files(task: Task, folder: Path) -> list[_File]:
-    named = 1 + len(task.image_urls) + len(task.video_urls)
+    named = len(task.image_urls) + len(task.video_urls)
     if named > _MOST_FILES:
         raise MalformedReply(f"task {task.ref} names {named} files, and no task has more than {_MOST_FILES}")
     name = _safe(task.id)
@@ -149,7 +149,7 @@ class _Download:
             try:
                 return {stem: future.result() for stem, future in running.items()}
             except BaseException:
-                # Whoever interrupts must not wait for the rest.
+                # Whoever interrupts waits for what is on its way at this moment, and for no more.
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
                 raise

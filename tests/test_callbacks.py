@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import io
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,25 @@ def test_a_body_that_is_said_to_be_too_long_is_not_waited_for(bridge: Bridge, se
     connection.endheaders(b"x" * (LIMIT + 1))
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_a_body_in_chunks_is_read_to_its_end(bridge: Bridge, serve: StartApplication) -> None:
+    """By a server that tells its length (waitress), and by one that tells that it ends (gunicorn)."""
+    news: list[Task] = []
+    told = body(HALF)
+    url = f"{wsgi(bridge, serve, news.append)}/{SECRET}"
+    assert requests.post(url, data=iter([told[:10], told[10:]]), timeout=5).status_code == 204
+    statuses: list[str] = []
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": f"/{SECRET}", "wsgi.input_terminated": True}
+    application: Any = callbacks.wsgi(bridge, "mjproxy", SECRET, news.append)
+
+    def start_response(status: str, _: object) -> None:
+        statuses.append(status)
+
+    for sent in (told, bytes(LIMIT + 2)):
+        application({**environ, "wsgi.input": io.BytesIO(sent)}, start_response)
+    assert statuses == ["204 No Content", "413 Request Entity Too Large"]
+    assert [task.status for task in news] == [Status.PROCESSING] * 2
 
 
 def test_news_that_the_application_failed_at_is_news_again(

@@ -318,7 +318,7 @@ def test_who_sends_too_slowly_is_given_up(scripted: StartServer, bridge: OpenBri
 
 
 def test_a_task_of_a_million_pictures_is_refused(bridge: OpenBridge, tmp_path: Path) -> None:
-    with pytest.raises(mjbridge.MalformedReply, match="1000001 files"):
+    with pytest.raises(mjbridge.MalformedReply, match="1000000 files"):
         bridge().download(done(image_urls=("http://127.0.0.1:9/1",) * 10**6), tmp_path)
 
 

@@ -70,7 +70,7 @@ def emulate() -> Iterator[Emulate]:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_story_over_http(provider: str, emulate: Emulate, tmp_path: Path) -> None:
     """By the configuration it prints; and its pictures can be fetched by anybody."""
-    emulated = emulate("--provider", provider, "--seconds", "0.1", "--key", "sk-emulated")
+    emulated = emulate("--provider", provider, "--seconds", "0.1", "--key", 'sk-"emulated"')
     with emulated.bridge(poll_interval=0.05) as bridge:
         grid = bridge.wait(bridge.imagine("a lighthouse"))
         single = bridge.wait(bridge.upscale(grid, 2))

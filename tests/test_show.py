@@ -1,17 +1,20 @@
-"""`mjbridge show`, in a terminal and out of it."""
+"""`mjbridge show`, in a terminal and out of it, and `mjbridge download`."""
 
 import io
+import json
 import os
 import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from mjbridge.emulator import pictures
+from tests.servers import Connection, Handler, Scripted, reply
 from tests.test_cli import Shell
 
 CELL = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m▀")
@@ -128,3 +131,47 @@ def test_what_cannot_be_shown_is_said(arguments: list[str], code: int, message: 
     assert done.returncode == code
     assert message in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+# Download.
+
+
+def grid_alone(connection: Connection) -> None:
+    """An MJ-proxy that gives the grid, and no single."""
+    while request := connection.request():
+        if b"GET /grid" in request:
+            connection.send(reply(pictures.grid("pig")))
+        else:
+            host = request.partition(b"Host: ")[2].partition(b"\r")[0].decode()
+            record = {"id": "1", "action": "IMAGINE", "status": "SUCCESS", "imageUrl": f"http://{host}/grid"}
+            connection.send(reply(json.dumps(record).encode()))
+
+
+@pytest.mark.parametrize("command", [("download", "a:1", "out"), ("fetch", "a:1", "--download", "out")])
+def test_singles_are_cut_by_flag(
+    command: tuple[str, ...], shell: Shell, scripted: Callable[[Handler], Scripted]
+) -> None:
+    config = f'[accounts.a]\nprovider = "mjproxy"\nbase_url = "{scripted(grid_alone).url}"\napi_key = "sk-a"\n'
+    (shell.folder / "mjbridge.toml").write_text(config)
+    for flags, names in (((), ["1.png"]), (("--singles",), ["1.png", "1_1.png", "1_2.png", "1_3.png", "1_4.png"])):
+        done = shell(*command, *flags)
+        assert done.returncode == 0, done.stderr.decode()
+        assert sorted(path.name for path in (shell.folder / "out").iterdir()) == names
+        told = [word for word in done.stdout.decode().split() if word.startswith("out/")]
+        assert told == [f"out/{name}" for name in names]
+
+
+def test_download_as_json_is_the_ref_and_the_paths(shell: Shell) -> None:
+    ref = shell.task("imagine", "pig", "--emulate", "octopusx").ref
+    done = shell("download", ref, "out", "--json")
+    told = json.loads(done.stdout)
+    assert told["ref"] == ref
+    assert [Path(path).is_file() for path in (shell.folder / each for each in told["paths"])] == [True] * 5
+
+
+def test_a_download_of_nothing_is_said(shell: Shell) -> None:
+    (shell.folder / "mjbridge.toml").write_text('[accounts.a]\nprovider = "mjproxy"\nbase_url = "emulator:jobs"\n')
+    ref = shell.task("imagine", "pig", "--no-wait").ref
+    done = shell("download", ref)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"has no finished picture" in done.stderr

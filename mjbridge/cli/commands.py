@@ -12,6 +12,7 @@ from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE, completion, configuration, journal
 from mjbridge.cli.accounts import EMULATED, open_bridge
 from mjbridge.cli.capabilities import capabilities
+from mjbridge.cli.download import download
 from mjbridge.cli.emulate import emulate
 from mjbridge.cli.output import progress, saving, show_providers, show_task, write_line
 from mjbridge.cli.show import show
@@ -56,6 +57,7 @@ def cli(context: click.Context, config: str | None) -> None:
 cli.add_command(configuration.init)
 cli.add_command(configuration.accounts)
 cli.add_command(configuration.check)
+cli.add_command(download)
 cli.add_command(emulate)
 cli.add_command(show)
 cli.add_command(capabilities)

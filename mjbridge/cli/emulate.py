@@ -115,13 +115,18 @@ def _greeting(provider: Provider, url: str, key: str) -> str:
 
 # mjbridge.toml
 [accounts.emulated]
-provider = "{provider.name}"
-base_url = "{url}"
-api_key = "{key}"
+provider = {_quoted(provider.name)}
+base_url = {_quoted(url)}
+api_key = {_quoted(key)}
 poll_interval = 0.5
 
 {_curl(provider, url, key)}
 """
+
+
+def _quoted(text: str) -> str:
+    # JSON's strings are among TOML's.
+    return msgspec.json.encode(text).decode()
 
 
 def _curl(provider: Provider, url: str, key: str) -> str:

@@ -1,0 +1,30 @@
+"""`mjbridge download`: the files of finished tasks."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from mjbridge.cli.accounts import open_bridge
+from mjbridge.cli.output import saving, write_line
+
+
+@click.command()
+@click.argument("ref")
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=".")
+@click.option("--singles", is_flag=True, help="The four singles of a grid too, cut if need be.")
+@click.option("--json", "as_json", is_flag=True, help="Print the ref and the paths as one line of JSON.")
+@click.pass_obj
+def download(config: str | None, /, ref: str, folder: Path, *, singles: bool, as_json: bool) -> None:
+    """Save a finished task's pictures and clips.
+
+    Those of the task REF in DIR (default: here); their paths are printed. What is there already is not fetched again,
+    and what broke off goes on where it stopped.
+    """
+    with open_bridge(config, ref.partition(":")[0]) as bridge, saving() as on_progress:
+        paths = bridge.download(bridge.fetch(ref), folder, singles=singles, on_progress=on_progress)
+    if as_json:
+        write_line(msgspec.json.encode({"ref": ref, "paths": [str(path) for path in paths]}))
+        return
+    for path in paths:
+        click.echo(str(path))
