@@ -25,7 +25,7 @@ from mjbridge.limits import Limits
 from mjbridge.provider import Provider
 from mjbridge.task import Action, Status, Task
 from mjbridge.timing import FOREVER, Deadline
-from mjbridge.wire import PICTURE_LIMIT, Content, Flow, HttpRequest, HttpResponse, Transport, run
+from mjbridge.wire import PICTURE_LIMIT, Content, Flow, HttpRequest, HttpResponse, Transport, is_http, run
 
 if TYPE_CHECKING:
     from mjbridge.journal import Journal
@@ -279,6 +279,9 @@ class _Conversation:
             raise
 
     def _reply(self, request: HttpRequest) -> HttpResponse:
+        if is_http(request.path):
+            with self._transport.open(request.path, request.limit) as content:
+                return HttpResponse(200, b"".join(content.chunks))
         self._limits.rate.wait(self._deadline)
         left = self._deadline.left
         if not left:

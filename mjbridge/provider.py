@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Final, NoReturn, Protocol
+from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeGuard
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from mjbridge import fields, settings
-from mjbridge.commands import ByButton, Command
+from mjbridge import bodies, conversion, fields, inputs, settings
+from mjbridge.bodies import Body
+from mjbridge.commands import ByButton, Command, Upload
 from mjbridge.errors import (
     Accepted,
     AuthenticationError,
@@ -23,6 +24,7 @@ from mjbridge.errors import (
     Unsupported,
 )
 from mjbridge.fields import Record
+from mjbridge.inputs import Takes
 from mjbridge.task import NO_RAW, Task
 from mjbridge.wire import Flow, HttpRequest, HttpResponse
 
@@ -158,6 +160,12 @@ class Provider:
     supports: ClassVar[Mapping[type[Command], Support]] = {}
     lacks: ClassVar[Mapping[str, str]] = {}
     """Why there is no such `"Command"`, `"Command.field"` or `"field"` here, and the way round."""
+    bodies: Sequence[Body] = ()
+    """How its requests are written."""
+    placed: ClassVar[frozenset[str]] = frozenset()
+    """The fields that it writes by itself, outside `bodies`."""
+    takes: Mapping[str, Takes] = {}
+    """In which form it takes the picture of a `"Command.field"`, where that is not any form."""
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     """The account's `options` table: a frozen struct with `forbid_unknown_fields`."""
@@ -185,10 +193,13 @@ class Provider:
     def submit(self, command: Command) -> Flow[Task]:
         """Ask for a new task: one `request`, whose reply is `accepted`. What is not in `supports` asks nobody."""
         if type(command) not in self.supports:
-            raise self.unsupported(type(command).__name__)
-        if isinstance(command, ByButton) and self.presses(command):
+            raise self.unsupported(*self._lack(command))
+        if self.presses(command):
             parent = yield from self.fetch(command.task_id)
             command = command.press(parent)
+        # What cannot be said is refused before a picture is read or uploaded for it.
+        self.request(command)
+        command = yield from self.converted(command)
         reply = yield self.request(command)
         return self.accepted(command, reply)
 
@@ -205,10 +216,42 @@ class Provider:
         """Whether and how it does a command: its row of `supports`, or why there is none."""
         return cls.supports.get(kind) or Support(Level.UNSUPPORTED, cls.lacks.get(kind.__name__, ""))
 
-    def presses(self, command: Command) -> bool:
-        """Whether a follow-up is said by pressing the parent's own button."""
+    def written(self, command: Command) -> tuple[str, dict[str, Any]]:
+        """A command's path and body, by `bodies`; `Unsupported`, naming the field, for what they cannot say."""
+        body = bodies.find(self.bodies, command)
+        if body is None:
+            raise self.unsupported(*self._lack(command))
+        for field in body.unsaid(command):
+            if field not in self.placed:
+                raise self.unsupported(*self._lack(command, field))
+        return body.path, body.write(command)
+
+    def _lack(self, command: Command, field: str | None = None) -> tuple[str, str]:
+        name = type(command).__name__
+        if field is None:
+            return name, self.lacks.get(name, "")
+        return f"{field} on {name}", self.lacks.get(f"{name}.{field}") or self.lacks.get(field, "")
+
+    def converted(self, command: Any) -> Flow[Any]:
+        """The command with its pictures in the forms that the vendor takes."""
+        return conversion.convert(command, self.takes, self.upload)
+
+    def upload(self, picture: str, field: str) -> Flow[str]:
+        """The address that the vendor gives a picture."""
+        if Upload not in self.supports:
+            raise self.unsupported(f"{field} by content", "it takes addresses alone: give an http(s) URL")
+        task = yield from self.submit(Upload(images=(picture,)))
+        return task.images[0]
+
+    def presses(self, command: Command) -> TypeGuard[ByButton]:
+        """Whether a follow-up is said by pressing the parent's own button; `Unsupported` for what no button says."""
         support = self.supports.get(type(command))
-        return support is not None and support.level is Level.EMULATED
+        if not isinstance(command, ByButton) or support is None or support.level is not Level.EMULATED:
+            return False
+        for field in command.beyond_button:
+            if getattr(command, field) is not None:
+                raise self.unsupported(*self._lack(command, field))
+        return True
 
     def fetch(self, task_id: str) -> Flow[Task]:
         """The task as it stands."""
@@ -369,6 +412,10 @@ class Backend(Protocol):
         """The picture of a finished task."""
         ...
 
+    def content(self, url: str) -> bytes:
+        """What is behind an address that the caller of the API gave."""
+        ...
+
 
 Answer = Callable[..., HttpResponse]
 
@@ -386,6 +433,7 @@ class DialectServer:
         self.provider = provider
         self.backend = backend
         self.public_url = public_url
+        self.bodies = provider.bodies
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer a request; every `MJBridgeError` becomes the vendor's own refusal."""
@@ -397,7 +445,7 @@ class DialectServer:
                     return answer(
                         self, request, **{name: unquote(part or "") for name, part in found.groupdict().items()}
                     )
-            self._no_route(request)
+            self.no_route(request)
         except MJBridgeError as error:
             return self.refuse(error)
 
@@ -415,7 +463,25 @@ class DialectServer:
             raise InvalidCommand("the body is not a JSON object")
         return fields.mapping(request.json)
 
-    def _no_route(self, request: HttpRequest) -> NoReturn:
+    def command(self, request: HttpRequest, path: str, document: Mapping[str, Any], **more: Any) -> Command:
+        """The command that a request says, by the provider's `bodies`; `more` are fields that stand elsewhere."""
+        found = bodies.read(self.bodies, path, document)
+        if isinstance(found, str):
+            if not found:
+                self.no_route(request)
+            raise self.missing(found)
+        body, told = found
+        command = body.kind(**{**told, **{name: value for name, value in more.items() if value is not None}})
+        if not body.where(command):
+            raise InvalidCommand(f"{request.path} does not take this: {command!r}")
+        return command
+
+    def missing(self, key: str) -> InvalidCommand:
+        """The vendor's complaint about a key that is not there."""
+        return InvalidCommand(f"{key} is required")
+
+    def no_route(self, request: HttpRequest) -> NoReturn:
+        """The vendor's complaint about a path that it does not have."""
         raise InvalidCommand(f"{self.provider.name} has no {request.method} {request.path}")
 
 
@@ -447,5 +513,5 @@ def refusing(error: MJBridgeError, document: object, status: int) -> HttpRespons
 
 
 def picture(content: bytes) -> HttpResponse:
-    """A PNG reply."""
-    return HttpResponse(200, content, {"content-type": "image/png"})
+    """A picture's reply."""
+    return HttpResponse(200, content, {"content-type": f"image/{inputs.picture_type(content) or 'png'}"})

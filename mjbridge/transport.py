@@ -63,9 +63,9 @@ class RequestsTransport:
     def send(self, request: HttpRequest) -> HttpResponse:
         """The reply, whatever its status. A redirect is returned, not followed: no other host gets the key."""
         headers = {"Accept": "application/json", **self._headers, **request.headers}
-        content = None if request.json is None else _encoded(request.json)
-        if content is not None:
-            headers["Content-Type"] = "application/json"
+        content, content_type = _content(request)
+        if content_type:
+            headers["Content-Type"] = content_type
         url = self._base_url + request.path
         return self._exchange(request.method, url, request.limit, headers, content, request.timeout)
 
@@ -141,6 +141,13 @@ def _body(response: requests.Response, limit: int) -> Iterator[bytes]:
                 f"the reply is larger than {limit} bytes", http_status=response.status_code, accepted="maybe"
             )
         yield chunk
+
+
+def _content(request: HttpRequest) -> tuple[bytes | None, str]:
+    if request.attachment is not None:
+        file = request.attachment
+        return urllib3.encode_multipart_formdata({file.field: (file.file_name, file.content, file.content_type)})
+    return (None, "") if request.json is None else (_encoded(request.json), "application/json")
 
 
 def _encoded(body: object) -> bytes:

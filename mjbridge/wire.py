@@ -28,12 +28,22 @@ def is_http(url: str) -> bool:
         return False
 
 
+class Attachment(msgspec.Struct, frozen=True):
+    """A file in a form: the form's field, the file's name, its content type and content."""
+
+    field: str
+    file_name: str
+    content_type: str
+    content: bytes
+
+
 class HttpRequest(msgspec.Struct, frozen=True):
     """A request to the vendor. `path` is relative to the account's base URL, its parts already quoted.
 
-    `json` is the whole body, None for none. `submits` marks the one request that may cost money: it is not
-    replay-safe. `limit` bounds the reply's body in bytes, `timeout` the whole exchange in seconds (None: as the
-    transport has it).
+    An http(s) address for a path is a public file that the caller named: it is read without key or headers.
+    `json` is the whole body, None for none; `attachment`, where there is one, is the only part of a multipart form.
+    `submits` marks a request that may cost money: it is not replay-safe. `limit` bounds the reply's body in bytes,
+    `timeout` the whole exchange in seconds (None: as the transport has it).
     """
 
     method: str
@@ -43,6 +53,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     submits: bool = False
     limit: int = JSON_LIMIT
     timeout: float | None = None
+    attachment: Attachment | None = None
 
     def with_header(self, name: str, value: str) -> "HttpRequest":
         """The same request with one header more."""

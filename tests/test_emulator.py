@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops
 
 import mjbridge
-from mjbridge import Bridge, Imagine, Press, Status, Upscale, plugins
+from mjbridge import Bridge, Confirm, Imagine, Press, Status, Upscale, plugins
 from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, SlowReply, pictures
 from mjbridge.emulator.faults import Faults, HttpFault, QueueFull
 from mjbridge.testing.contract import Clock
@@ -70,11 +70,15 @@ def test_every_button_of_a_grid_and_of_a_single_works() -> None:
     for parent in (grid.id, single.id):
         for button in emulator.simulator.fetch(parent).buttons:
             child = emulator.simulator.submit(Press(task_id=parent, custom_id=button.custom_id))
-            clock.sleep(10)
+            if button.action in ("inpaint", "custom_zoom"):
+                assert child.status is Status.NEEDS_INPUT
+                emulator.simulator.submit(Confirm(task_id=child.id, prompt="pig --zoom 1.8"))
+            clock.sleep(20)
             made = emulator.simulator.fetch(child.id)
             assert (made.status, made.action) == (Status.COMPLETED, button.action)
-            assert len(made.image_urls) == (0 if button.action == "upscale" else 4)
-            assert emulator.simulator.image(child.id).startswith(b"\x89PNG")
+            assert len(made.image_urls) == (0 if button.action in ("upscale", "video") else 4)
+            assert len(made.video_urls) == (button.action == "video")
+            assert made.video_urls or emulator.simulator.image(child.id).startswith(b"\x89PNG")
 
 
 def test_the_upscaled_picture_is_the_one_that_was_asked_for() -> None:

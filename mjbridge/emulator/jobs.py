@@ -2,6 +2,8 @@
 
 import os
 import re
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,8 +17,10 @@ _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted command.
 
-    `picture` is the text its picture is drawn from, `tile` the number of the single it shows (0: the whole grid).
-    `created` is in epoch seconds; `duration` in seconds, from acceptance to success.
+    `picture` is the text its picture is drawn from, `tile` the number of the single it shows (0: the whole grid);
+    instead of pictures there may be `texts`, a number of video `clips`, or the `contents` of an upload. What is `drawn`
+    has buttons. `created` is in epoch seconds; `duration` in seconds, from acceptance to success. A job that `waits`
+    needs input; `cancelled` is when it was, in epoch seconds.
     """
 
     id: str
@@ -24,6 +28,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     duration: float
     picture: str
     tile: int = 0
+    drawn: bool = True
+    texts: tuple[str, ...] = ()
+    clips: int = 0
+    contents: tuple[bytes, ...] = ()
+    waits: bool = False
+    cancelled: float | None = None
     action: str = ""
     prompt: str | None = None
     bot: str | None = None
@@ -41,6 +51,10 @@ class Jobs(Protocol):
         """Keep a job; False if its id is taken."""
         ...
 
+    def replace(self, job: Job) -> None:
+        """Keep a job in the place of its earlier state."""
+        ...
+
     def get(self, job_id: str) -> Job | None:
         """The job of that id."""
         ...
@@ -56,6 +70,10 @@ class JobMemory:
         """Keep a job; False if its id is taken."""
         return self._jobs.setdefault(job.id, job) is job
 
+    def replace(self, job: Job) -> None:
+        """Keep a job in the place of its earlier state."""
+        self._jobs[job.id] = job
+
     def get(self, job_id: str) -> Job | None:
         """The job of that id."""
         return self._jobs.get(job_id)
@@ -69,19 +87,29 @@ class JobFolder:
 
     def add(self, job: Job) -> bool:
         """Keep a job; False if its id is taken."""
-        # Linked under its name when it is whole: another process sees all of it or nothing.
-        partial = self._folder / f".{job.id}.{os.getpid()}.part"
+        try:
+            self._write(job, os.link)
+        except FileExistsError:
+            return False
+        return True
+
+    def replace(self, job: Job) -> None:
+        """Keep a job in the place of its earlier state."""
+        self._write(job, os.replace)
+
+    def _write(self, job: Job, publish: Callable[[Path, Path], object]) -> None:
+        # Under its name when it is whole: another process sees all of it or nothing.
+        partial = self._folder / f".{job.id}.{os.getpid()}.{threading.get_ident()}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(msgspec.json.encode(job))
-            os.link(partial, self._path(job.id))
+            publish(partial, self._path(job.id))
         except FileExistsError:
-            return False
+            raise
         except OSError as error:
             raise ConfigError(f"the emulator cannot write to {self._folder}: {error.strerror}") from None
         finally:
             partial.unlink(missing_ok=True)
-        return True
 
     def get(self, job_id: str) -> Job | None:
         """The job of that id."""

@@ -15,6 +15,8 @@ TILE: Final = 256
 """Pixels of a single picture's side; a grid has two by two of them."""
 PREVIEW: Final = 96
 
+# A thousand units a second, five seconds.
+_FILM_TIMES: Final = (1000).to_bytes(4) + (5000).to_bytes(4)
 _HILLS: Final = 3
 _SHADES: Final = 256
 
@@ -37,6 +39,21 @@ def upscaled(text: str, number: int) -> bytes:
 def preview(text: str) -> bytes:
     """The grid as it looks while it is made: small."""
     return _png(_grid(text).resize((PREVIEW, PREVIEW)))
+
+
+def clip(text: str, number: int) -> bytes:
+    """A film of a video, 1-4: an MP4 file of one still, which is what makes it different from the others."""
+    return b"".join(
+        [
+            _box(b"ftyp", b"isom" + bytes(4) + b"isommp42"),
+            _box(b"moov", _box(b"mvhd", bytes(12) + _FILM_TIMES + bytes(80))),
+            _box(b"mdat", single(text, number)),
+        ]
+    )
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4) + kind + content
 
 
 def _grid(text: str) -> "Image":

@@ -4,48 +4,28 @@ import hashlib
 import itertools
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import msgspec
 
-from mjbridge.commands import ByButton, Command, Imagine, Press
-from mjbridge.emulator import pictures
+from mjbridge.commands import Cancel, Command, Confirm, FollowUp
+from mjbridge.emulator import buttons, making, pictures
 from mjbridge.emulator.faults import BannedPrompt, FailTask, Faults, QueueFull
 from mjbridge.emulator.jobs import Job, JobMemory, Jobs
+from mjbridge.emulator.making import Parent
 from mjbridge.errors import ContentRejected, InvalidCommand, TaskNotFound, Unavailable
-from mjbridge.task import Action, Button, Status, Task
+from mjbridge.task import DONE, Status, Task
 
 # Shares of a task's duration: when it is submitted to Midjourney, starts, and shows its first preview.
 _SUBMITTED: Final = 0.1
 _STARTED: Final = 0.2
 _PREVIEW: Final = 0.5
-_SINGLE_SPEED: Final = 3
 
 _MINTS: Final = 1000
 _FIRST_SEED: Final = 10**9
-
-_GRID_BUTTONS: Final = (
-    *((f"MJ::JOB::upsample::{number}::{{hash}}", f"U{number}", "") for number in range(1, 5)),
-    ("MJ::JOB::reroll::0::{hash}::SOLO", "", "🔄"),
-    *((f"MJ::JOB::variation::{number}::{{hash}}", f"V{number}", "") for number in range(1, 5)),
-)
-_SINGLE_BUTTONS: Final = (
-    ("MJ::JOB::upsample_v7_2x_subtle::1::{hash}::SOLO", "Upscale (Subtle)", "upscale_1"),
-    ("MJ::JOB::upsample_v7_2x_creative::1::{hash}::SOLO", "Upscale (Creative)", "upscale_1"),
-    ("MJ::JOB::low_variation::1::{hash}::SOLO", "Vary (Subtle)", "🪄"),
-    ("MJ::JOB::high_variation::1::{hash}::SOLO", "Vary (Strong)", "🪄"),
-    ("MJ::Outpaint::50::1::{hash}::SOLO", "Zoom Out 2x", "🔍"),
-    ("MJ::Outpaint::75::1::{hash}::SOLO", "Zoom Out 1.5x", "🔍"),
-    ("MJ::JOB::pan_left::1::{hash}::SOLO", "", "⬅️"),
-    ("MJ::JOB::pan_right::1::{hash}::SOLO", "", "➡️"),
-    ("MJ::JOB::pan_up::1::{hash}::SOLO", "", "⬆️"),
-    ("MJ::JOB::pan_down::1::{hash}::SOLO", "", "⬇️"),
-)
-_BUTTON_TYPE: Final = 2
-_BUTTON_STYLE: Final = 2
 
 
 class Simulator:
@@ -78,14 +58,22 @@ class Simulator:
 
     def submit(self, command: Command) -> Task:
         """Accept a command. Raises the scripted refusals, and `InvalidCommand` for what Midjourney would not do."""
+        if isinstance(command, Cancel):
+            return self._cancelled(command.task_id)
         if self.faults.take(QueueFull):
             raise Unavailable("the queue is full")
-        job = self._job(command)
+        job = making.make(command, self._parent(command))
         banned = self.faults.take(BannedPrompt, job.prompt or "")
         if banned:
             raise ContentRejected(f"banned word: {banned.word}")
         failing = self.faults.take(FailTask)
-        return self._task(self._keep(msgspec.structs.replace(job, fail_reason=failing and failing.reason)))
+        started = msgspec.structs.replace(
+            job,
+            created=self._clock(),
+            duration=job.duration * self._duration,
+            fail_reason=failing.reason if failing else job.fail_reason,
+        )
+        return self._task(self._keep(started))
 
     def fetch(self, task_id: str) -> Task:
         """The task as it stands now."""
@@ -110,54 +98,42 @@ class Simulator:
         return self.picture(url.removeprefix(f"{self._public_url}/pictures/"))
 
     def picture(self, name: str) -> bytes:
-        """A picture by its file name, as the addresses of tasks end in it; `TaskNotFound` if there is none."""
-        stem, _, part = name.removesuffix(".png").partition("~")
+        """A file by its name, as the addresses of tasks end in it; `TaskNotFound` if there is none."""
+        stem, _, part = name.rpartition(".")[0].partition("~")
         job = self._find(stem)
-        if part == "preview":
-            return pictures.preview(job.picture)
-        if part in ("1", "2", "3", "4") and not job.tile:
-            return pictures.single(job.picture, int(part))
-        if part:
+        draw = _parts(job).get(part)
+        if draw is None:
             raise TaskNotFound(f"no picture {name}")
-        return pictures.upscaled(job.picture, job.tile) if job.tile else pictures.grid(job.picture)
+        return draw()
+
+    def content(self, url: str) -> bytes:
+        """What is behind one of its own addresses; it reaches no other."""
+        name = url.removeprefix(f"{self._public_url}/pictures/")
+        if name == url:
+            raise InvalidCommand(f"the simulator reaches no other host, and this is {url}")
+        return self.picture(name)
 
     # Commands to jobs.
 
-    def _job(self, command: Command) -> Job:
-        if isinstance(command, Imagine):
-            return self._new(command, picture=command.prompt)
-        if isinstance(command, ByButton):
-            return self._job(command.press(self._completed(command.task_id)))
-        if isinstance(command, Press):
-            return self._pressed(command)
-        raise InvalidCommand(f"the simulator does not know {type(command).__name__}")
+    def _parent(self, command: Command) -> Parent | None:
+        if not isinstance(command, FollowUp):
+            return None
+        job = self._find(command.task_id)
+        return Parent(job, self._task(job) if isinstance(command, Confirm) else self._completed(job.id))
 
-    def _pressed(self, command: Press) -> Job:
-        parent, task = self._find(command.task_id), self._completed(command.task_id)
-        button = task.button(command.custom_id)
-        if button is None:
-            raise InvalidCommand(f"task {task.id} has no button {command.custom_id}")
-        if button.action == Action.UPSCALE:
-            tile = parent.tile or button.index or 1
-            return self._new(
-                command, parent=parent, picture=parent.picture, tile=tile, duration=self._duration / _SINGLE_SPEED
-            )
-        return self._new(command, parent=parent, picture=f"{parent.picture}/{parent.tile}/{button.kind}/{button.index}")
-
-    def _new(
-        self, command: Command, *, picture: str, parent: Job | None = None, tile: int = 0, duration: float | None = None
-    ) -> Job:
-        inherited: dict[str, Any] = {"prompt": parent.prompt, "bot": parent.bot} if parent else {}
-        return Job(
-            id="",
-            created=self._clock(),
-            duration=self._duration if duration is None else duration,
-            picture=picture,
-            tile=tile,
-            **(inherited | command.promised()),
-        )
+    def _cancelled(self, task_id: str) -> Task:
+        job, task = self._find(task_id), self.fetch(task_id)
+        if task.done:
+            raise InvalidCommand(f"task {task_id} has ended already")
+        cancelled = msgspec.structs.replace(job, cancelled=self._clock())
+        self._jobs.replace(cancelled)
+        return self._task(cancelled)
 
     def _keep(self, job: Job) -> Job:
+        if job.id:
+            # An answer to a dialog goes on with the task that asked.
+            self._jobs.replace(job)
+            return job
         for _ in range(_MINTS):
             with self._lock:
                 serial = next(self._serial)
@@ -181,9 +157,10 @@ class Simulator:
     # Jobs to tasks.
 
     def _task(self, job: Job) -> Task:
-        share = (self._clock() - job.created) / job.duration if job.duration > 0 else 1.0
-        word, status = _stage(share, failed=job.fail_reason is not None)
+        share = self._share(job)
+        word, status = _stage(job, share)
         completed = status is Status.COMPLETED
+        is_picture = job.drawn or job.tile > 0
         return Task(
             id=job.id,
             status=status,
@@ -195,28 +172,67 @@ class Simulator:
             description="Submit success",
             fail_reason=job.fail_reason if status is Status.FAILED else None,
             state=job.state,
-            image_url=self._url(job) if completed else None,
-            image_urls=tuple(self._url(job, f"~{number}") for number in range(1, 5))
-            if completed and not job.tile
-            else (),
-            preview_url=self._url(job, "~preview") if share >= _PREVIEW and status is Status.PROCESSING else None,
-            buttons=tuple(_buttons(job)) if completed else (),
+            image_url=self._url(job) if completed and is_picture else None,
+            image_urls=tuple(self._url(job, f"~{number}") for number in _singles(job)) if completed else (),
+            preview_url=self._url(job, "~preview") if is_picture and _is_previewed(share, status) else None,
+            video_urls=tuple(self._url(job, f"~clip{number}", "mp4") for number in _clips(job)) if completed else (),
+            texts=job.texts if completed else (),
+            buttons=tuple(buttons.under(job)) if completed else (),
             submitted_at=_moment(job.created),
             started_at=_moment(job.created + _STARTED * job.duration) if share >= _STARTED else None,
-            finished_at=_moment(job.created + job.duration) if share >= 1 else None,
+            finished_at=_moment(job.cancelled or job.created + job.duration) if status in DONE else None,
             parent_id=job.parent_id,
             custom_id=job.custom_id,
             bot=job.bot,
             speed=job.speed,
         )
 
-    def _url(self, job: Job, part: str = "") -> str:
-        return f"{self._public_url}/pictures/{job.id}{part}.png"
+    def _share(self, job: Job) -> float:
+        if job.waits:
+            return 0.0
+        until = self._clock() if job.cancelled is None else job.cancelled
+        return (until - job.created) / job.duration if job.duration > 0 else 1.0
+
+    def _url(self, job: Job, part: str = "", ending: str = "png") -> str:
+        return f"{self._public_url}/pictures/{job.id}{part}.{ending}"
 
 
-def _stage(share: float, *, failed: bool) -> tuple[str, Status]:
+def _is_previewed(share: float, status: Status) -> bool:
+    return share >= _PREVIEW and status is Status.PROCESSING
+
+
+def _singles(job: Job) -> range:
+    if job.contents:
+        return range(1, len(job.contents) + 1)
+    return range(1, 5) if job.drawn and not job.tile else range(0)
+
+
+def _clips(job: Job) -> range:
+    return range(1, job.clips + 1)
+
+
+def _parts(job: Job) -> dict[str, Callable[[], bytes]]:
+    """What can be seen of a job, by the part of its name behind the id."""
+    if job.contents:
+        return {str(number): partial(bytes, content) for number, content in enumerate(job.contents, 1)}
+    if job.clips:
+        return {f"clip{number}": partial(pictures.clip, job.picture, number) for number in _clips(job)}
+    if job.texts:
+        return {}
+    if job.tile:
+        upscaled = partial(pictures.upscaled, job.picture, job.tile)
+        return {"": upscaled, "preview": partial(pictures.preview, job.picture)}
+    singles = {str(number): partial(pictures.single, job.picture, number) for number in _singles(job)}
+    return {"": partial(pictures.grid, job.picture), "preview": partial(pictures.preview, job.picture), **singles}
+
+
+def _stage(job: Job, share: float) -> tuple[str, Status]:
+    if job.cancelled is not None:
+        return "CANCEL", Status.CANCELLED
+    if job.waits:
+        return "MODAL", Status.NEEDS_INPUT
     if share >= 1:
-        return ("FAILURE", Status.FAILED) if failed else ("SUCCESS", Status.COMPLETED)
+        return ("FAILURE", Status.FAILED) if job.fail_reason else ("SUCCESS", Status.COMPLETED)
     if share >= _STARTED:
         return "IN_PROGRESS", Status.PROCESSING
     return ("SUBMITTED" if share >= _SUBMITTED else "NOT_START"), Status.PENDING
@@ -224,13 +240,6 @@ def _stage(share: float, *, failed: bool) -> tuple[str, Status]:
 
 def _progress(share: float) -> int:
     return max(0, min(100, int(100 * (share - _STARTED) / (1 - _STARTED))))
-
-
-def _buttons(job: Job) -> Iterator[Button]:
-    # Midjourney's own hashes are UUIDs.
-    job_hash = str(uuid.UUID(bytes=hashlib.sha256(job.id.encode()).digest()[:16]))
-    for custom_id, label, emoji in _SINGLE_BUTTONS if job.tile else _GRID_BUTTONS:
-        yield Button(custom_id.format(hash=job_hash), label, emoji, _BUTTON_TYPE, _BUTTON_STYLE)
 
 
 def _moment(epoch_seconds: float) -> datetime:

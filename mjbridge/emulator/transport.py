@@ -75,9 +75,10 @@ class Emulator:
 
     def _picture(self, name: str) -> HttpResponse:
         try:
-            return picture(self.simulator.picture(name))
+            content = self.simulator.picture(name)
         except TaskNotFound as error:
             return reply({"error": error.message}, 404)
+        return HttpResponse(200, content, {"content-type": "video/mp4"}) if name.endswith(".mp4") else picture(content)
 
 
 class EmulatorTransport:

@@ -2,18 +2,23 @@
 
 import time
 from collections.abc import Callable, Iterable
+from email.parser import BytesParser
+from email.policy import HTTP
 from http.client import responses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from mjbridge import fields
 from mjbridge.emulator.transport import Emulator
-from mjbridge.wire import JSON_LIMIT, HttpRequest
+from mjbridge.wire import PICTURE_LIMIT, Attachment, HttpRequest
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+# Pictures come as base64, which is a third longer, and some commands have several.
+_LIMIT: Final = 4 * PICTURE_LIMIT
 
 
 def application(emulator: Emulator, sleep: Callable[[float], None] = time.sleep) -> "WSGIApplication":
@@ -35,13 +40,25 @@ def _request(environ: "WSGIEnvironment") -> HttpRequest:
     path = environ.get("REQUEST_URI", "").partition("?")[0] or quote(environ["PATH_INFO"].encode("latin-1"))
     query = environ.get("QUERY_STRING")
     target = f"{path}?{query}" if query else path
-    return HttpRequest(environ["REQUEST_METHOD"], target, json=_body(environ), headers=headers)
+    length = min(fields.whole(environ.get("CONTENT_LENGTH")) or 0, _LIMIT)
+    content, kind = environ["wsgi.input"].read(length), environ.get("CONTENT_TYPE", "")
+    if kind.startswith("multipart/"):
+        return HttpRequest(environ["REQUEST_METHOD"], target, headers=headers, attachment=_attachment(content, kind))
+    return HttpRequest(environ["REQUEST_METHOD"], target, json=_json(content), headers=headers)
 
 
-def _body(environ: "WSGIEnvironment") -> Any:
-    length = min(fields.whole(environ.get("CONTENT_LENGTH")) or 0, JSON_LIMIT)
-    content = environ["wsgi.input"].read(length)
+def _json(content: bytes) -> Any:
     try:
         return msgspec.json.decode(content) if content else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # no JSON is no body, which the dialect refuses in its own words
+
+
+def _attachment(content: bytes, kind: str) -> Attachment | None:
+    """The first file of a form; None if it has none."""
+    form = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + content)
+    for part in form.iter_parts():
+        field, file = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+        if part.get_filename() and isinstance(file, bytes):
+            return Attachment(str(field), part.get_filename() or "", part.get_content_type(), file)
+    return None

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import mjbridge
 from mjbridge import errors, plugins, records
 from mjbridge.account import Account
-from mjbridge.commands import Command, Imagine, Press, Reroll, Upscale, Vary
+from mjbridge.commands import AnyCommand, Command, Imagine, Press, Reroll, Upscale, Vary
 from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, FailTask, HttpFault, QueueFull
 from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unsupported
 from mjbridge.provider import API_VERSION, Provider
@@ -133,7 +133,7 @@ class ProviderContract:
         account = self._account(transport, conversation.options)
         argument = conversation.argument
         if conversation.operation == "submit":
-            argument = msgspec.convert(argument, Imagine | Press | Upscale | Vary | Reroll)
+            argument = msgspec.convert(argument, AnyCommand)
         outcome: Any
         try:
             outcome = getattr(account, conversation.operation)(argument)

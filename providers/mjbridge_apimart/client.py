@@ -6,54 +6,57 @@ workflow, best-practices). Submits answer at once; every result is polled.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, TypeGuard
 from urllib.parse import quote
 
 import msgspec
 
 from mjbridge import (
+    Animate,
     Backend,
+    Blend,
     Bot,
-    Button,
     Command,
+    Confirm,
     ContentRejected,
+    Describe,
     DialectServer,
+    Edit,
     Flow,
     HttpRequest,
     HttpResponse,
     Imagine,
+    Inpaint,
     InvalidCommand,
     Match,
+    Pan,
     Press,
     Provider,
     RateLimited,
+    Remix,
     Reroll,
+    Status,
     Support,
     Task,
     TaskNotFound,
     Unavailable,
+    Upload,
     Upscale,
     Vary,
+    Video,
+    Zoom,
+    conversion,
     fields,
+    inputs,
+    masks,
 )
+from mjbridge.commands import ByButton, Drawing
 from mjbridge.fields import Record
+from mjbridge.inputs import Takes
 from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, object_in
+from mjbridge.wire import Attachment
 from mjbridge_apimart import records
-
-GENERATIONS: Final = "/v1/midjourney/generations"
-
-# There is no path for any button: each kind has its own. The kind begins so.
-PATHS_OF_KINDS: Final[Mapping[str, str]] = {
-    "upsample": "upscale",
-    "variation": "variation",
-    "high_variation": "high-variation",
-    "low_variation": "low-variation",
-    "reroll": "reroll",
-    "outpaint": "zoom",
-    "customzoom": "zoom",
-    "pan_": "pan",
-    "inpaint": "inpaint",
-}
+from mjbridge_apimart.bodies import BODIES
 
 # 21 is MODAL, which waits for input, and is accepted: best-practices.
 _ACCEPTED: Final = frozenset({200, 1, 21, 22})
@@ -77,34 +80,122 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
 }
 
 
+NATIVE: Final = Support()
+
+# "Each image <= 12 MiB", and where they are uploaded "JPEG/PNG/WebP/GIF, <= 20 MB".
+_TYPES: Final = ("png", "jpeg", "webp")
+_LARGEST: Final = 12 * 2**20
+_UPLOADED: Final = Takes(address=False, limit=20 * 10**6)
+
+
+class APIMartOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the vendor's pages of different age disagree about.
+
+    `pictures`: `upload` gives every picture an address first (the upload page: generations no longer take base64),
+    `inline` sends base64 (the Midjourney pages). `repaints`: what of a mask is painted anew, `transparent` as the newer
+    pages say, or `white` as the older ones do.
+    """
+
+    pictures: Literal["upload", "inline"] = "upload"
+    repaints: masks.Repaints = "transparent"
+
+
 class APIMart(Provider):
     """One path an action, ids in `data[0].task_id`, and two shapes of query that `normalize` reads alike."""
 
     name = "apimart"
     api_version = 1
     base_url = "https://api.apimart.ai"
-    supports: ClassVar = {
-        Imagine: Support(),
+    supports: ClassVar[Mapping[type[Command], Support]] = {
+        Imagine: NATIVE,
+        Blend: Support(limits={"images": "2 to 4"}),
+        Describe: NATIVE,
+        Edit: Support(limits={"mask": "not here"}),
+        Video: Support(limits={"speed": "always fast", "loop": "not here"}),
+        Upload: Support(limits={"images": "20 MB each"}),
         Press: Support(note="upscales, variations, reroll, zoom, pan and inpaint"),
-        Upscale: Support(),
-        Vary: Support(),
-        Reroll: Support(),
+        Upscale: Support(note="by kind: found among the task's buttons"),
+        Vary: NATIVE,
+        Reroll: NATIVE,
+        Zoom: Support(limits={"ratio": "1.5 or 2"}),
+        Pan: NATIVE,
+        Inpaint: NATIVE,
+        Remix: Support(note="of tasks of version 8.1 and 8.2"),
+        Animate: Support(limits={"speed": "always fast"}),
+        Confirm: NATIVE,
     }
+    lacks: ClassVar[Mapping[str, str]] = {
+        "Blend": "it blends 2 to 4 pictures",
+        "Shorten": "no page of its has it: mjproxy, octopusx and cometapi do",
+        "SwapFace": "no page of its has it: mjproxy and octopusx do",
+        "Extend": "it refuses extensions: give the last frame to Video",
+        "Cancel": "no page of its has it; a task that waits for input ends after 30 minutes, refunded",
+        "Press": "each kind of button has a path of its own, and this kind has none",
+        "Zoom": "its custom zoom is 1.5 or 2 as well: give one of these",
+        "Edit.mask": "inpaint an upscaled picture instead",
+        "Video.loop": "give the first frame as end_image too",
+        "speed": "a video is always fast",
+        "state": "it does not say that it echoes anything; extra = {'metadata': ...} is stored",
+    }
+    bodies = BODIES
     refusals = REFUSALS
     # The engine's refusal of a parameter comes only with the failed task: "upstream code=4: ...".
     command_faults = (*COMMAND_FAULTS, "code=4")
     signs = records.SIGNS
     # "3-5 s; faster is pointless": https://docs.apimart.ai/en/api-reference/images/midjourney/query
     poll_interval = 4.0
+    Options = APIMartOptions
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(options)
+        form = Takes(content=self.options.pictures == "inline", limit=_LARGEST, types=_TYPES)
+        names = ("Imagine.images", "Blend.images", "Describe.image", "Edit.images", "Video.image", "Video.end_image")
+        self.takes = {**dict.fromkeys((*names, "Confirm.mask"), form), "Upload.images": _UPLOADED}
+
+    def submit(self, command: Command) -> Flow[Task]:
+        """An upload makes no task, and costs nothing."""
+        if isinstance(command, Upload):
+            return (yield from self._uploads(command))
+        return (yield from super().submit(command))
+
+    def presses(self, command: Command) -> TypeGuard[ByButton]:
+        """An upscale of a kind: the vendor matches an index alone."""
+        return isinstance(command, Upscale) and command.kind is not None
+
+    def converted(self, command: Any) -> Flow[Any]:
+        """A mask in the vendor's meaning; every picture at an address, unless the option `pictures` says otherwise."""
+        if isinstance(command, Confirm) and command.mask:
+            mask = str(command.mask)
+            if inputs.is_address(mask):
+                mask = yield from conversion.read(mask, Takes(limit=_LARGEST), "mask")
+            command = msgspec.structs.replace(command, mask=masks.to_vendor(mask, self.options.repaints))
+        return (yield from super().converted(command))
+
+    def _uploads(self, command: Upload) -> Flow[Task]:
+        """`POST /v1/uploads/images`, one by one. It costs nothing: `https://docs.apimart.ai/.../uploads/images`."""
+        if unsaid := next((field for field in ("speed", "state") if getattr(command, field)), None):
+            raise self.unsupported(f"{unsaid} on Upload")
+        addresses: list[str] = []
+        command = yield from self.converted(command)
+        for picture in command.images:
+            reply = yield HttpRequest("POST", "/v1/uploads/images", attachment=_attachment(str(picture)))
+            address = fields.text(fields.mapping(reply.json()).get("url"))
+            if address is None:
+                raise reply.malformed("the answer to an upload names no url")
+            addresses.append(address)
+        return Task(
+            id=addresses[0],
+            provider=self.name,
+            status=Status.COMPLETED,
+            image_urls=tuple(addresses),
+            **command.promised(),
+        )
 
     def request(self, command: Command) -> HttpRequest:
-        """A path of its own for each command."""
-        self.refuse_fields(
-            command, "state", way_round="it does not say that it echoes anything; extra = {'metadata': ...} is stored"
-        )
-        path, body = _BODIES[type(command)](self, command)
-        if command.speed is not None:
-            body["speed"] = command.speed
+        """The one request that submits a command."""
+        if isinstance(command, Drawing) and command.niji:
+            command = msgspec.structs.replace(command, bot=Bot.NIJI)
+        path, body = self.written(command)
         return HttpRequest("POST", path, json={**body, **command.extra}, submits=True)
 
     def accepted(self, command: Command, reply: HttpResponse) -> Task:
@@ -166,40 +257,10 @@ class APIMart(Provider):
         return f"task_{_crockford(milliseconds, 10)}{_crockford(serial, 16)}"
 
 
-Body = dict[str, Any]
-
-
-def _imagine(provider: APIMart, command: Imagine) -> tuple[str, Body]:
-    del provider
-    # niji's version is 7 or 6, from `version` or the prompt's own flags.
-    return GENERATIONS, {"prompt": command.prompt} | ({"niji": True} if command.bot == Bot.NIJI else {})
-
-
-def _press(provider: APIMart, command: Press) -> tuple[str, Body]:
-    kind = Button(command.custom_id).kind
-    action = next((path for start, path in PATHS_OF_KINDS.items() if kind.startswith(start)), None)
-    if action is None:
-        raise provider.unsupported(f"path for the button {kind or command.custom_id!r}")
-    return f"{GENERATIONS}/{action}", {"task_id": command.task_id, "custom_id": command.custom_id}
-
-
-def _indexed(provider: APIMart, command: Upscale | Vary) -> tuple[str, Body]:
-    del provider
-    return f"{GENERATIONS}/{command.action}", {"task_id": command.task_id, "index": command.index}
-
-
-def _reroll(provider: APIMart, command: Reroll) -> tuple[str, Body]:
-    del provider
-    return f"{GENERATIONS}/reroll", {"task_id": command.task_id}
-
-
-_BODIES: Final[Mapping[type[Command], Callable[[APIMart, Any], tuple[str, Body]]]] = {
-    Imagine: _imagine,
-    Press: _press,
-    Upscale: _indexed,
-    Vary: _indexed,
-    Reroll: _reroll,
-}
+def _attachment(picture: str) -> Attachment:
+    content = inputs.content(picture, "images")
+    kind = inputs.picture_type(content) or ""
+    return Attachment("file", f"picture.{kind}", f"image/{kind}", content)
 
 
 def _entry(answer: Mapping[str, Any]) -> dict[str, Any]:

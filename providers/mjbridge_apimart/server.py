@@ -1,56 +1,56 @@
 """The server half: requests of the dialect to commands, tasks to records."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
 
 from mjbridge import (
     AuthenticationError,
     Bot,
-    Button,
     Command,
+    Confirm,
     ContentRejected,
     DialectServer,
     HttpRequest,
     HttpResponse,
-    Imagine,
     InvalidCommand,
     MJBridgeError,
-    Press,
     QuotaExceeded,
     RateLimited,
-    Reroll,
     Status,
     TaskNotFound,
     Unavailable,
-    Upscale,
-    Vary,
+    Upload,
     fields,
+    inputs,
+    masks,
 )
-from mjbridge.provider import refusing, reply, required
+from mjbridge.commands import Drawing
+from mjbridge.provider import refusing, reply
 from mjbridge_apimart import records
-from mjbridge_apimart.client import GENERATIONS, PATHS_OF_KINDS
+from mjbridge_apimart.bodies import GENERATIONS
 
 
 class APIMartServer(DialectServer):
     """https://docs.apimart.ai/en/api-reference/images/midjourney/generation and what it links to."""
 
-    def imagine(self, request: HttpRequest) -> HttpResponse:
-        """`POST /v1/midjourney/generations`, and the same with `/imagine`."""
+    def generation(self, request: HttpRequest) -> HttpResponse:
+        """`POST /v1/midjourney/generations` and what is below it."""
         body = self.body(request)
-        bot = Bot.NIJI.value if body.get("niji") is True else None
-        return self._submit(Imagine(prompt=required(body, "prompt"), bot=bot, speed=_speed(body)))
+        found = self.command(request, request.path, body)
+        task = self.backend.submit(self._in_our_words(found))
+        status = "modal" if task.status is Status.NEEDS_INPUT else "submitted"
+        return reply({"code": 200, "data": [{"status": status, "task_id": task.id}]})
 
-    def follow_up(self, request: HttpRequest, action: str) -> HttpResponse:
-        """`POST /v1/midjourney/generations/{action}`: by `custom_id`, which comes first, or by `index`."""
-        body = self.body(request)
-        task_id, custom_id = required(body, "task_id"), fields.text(body.get("custom_id"))
-        if custom_id is not None:
-            _check_kind(action, custom_id)
-            return self._submit(Press(task_id=task_id, custom_id=custom_id, speed=_speed(body)))
-        command = _BY_INDEX.get(action)
-        if command is None:
-            raise InvalidCommand("custom_id is required")
-        return self._submit(command(task_id, fields.whole(body.get("index")) or 0, _speed(body)))
+    def upload(self, request: HttpRequest) -> HttpResponse:
+        """`POST /v1/uploads/images`: a form with one `file`."""
+        file = request.attachment
+        if file is None or file.field != "file":
+            raise InvalidCommand("file is required")
+        task = self.backend.submit(Upload(images=(file.content,)))
+        told = {"filename": file.file_name, "content_type": file.content_type, "bytes": len(file.content)}
+        return reply({"url": task.images[0], **told, "created_at": fields.seconds(task.submitted_at)})
 
     def query(self, request: HttpRequest, task_id: str) -> HttpResponse:
         """`GET /v1/midjourney/{task_id}`: the bare task."""
@@ -61,16 +61,22 @@ class APIMartServer(DialectServer):
         return reply(records.render_unified(self.backend.fetch(task_id)))
 
     routes = (
-        ("POST", rf"{GENERATIONS}(?:/imagine)?", imagine),
-        ("POST", rf"{GENERATIONS}/(?P<action>[a-z-]+)", follow_up),
+        ("POST", rf"{GENERATIONS}(?:/[a-z-]+)?", generation),
+        ("POST", "/v1/uploads/images", upload),
         ("GET", r"/v1/midjourney/(?P<task_id>[^/]+)", query),
         ("GET", r"/v1/tasks/(?P<task_id>[^/]+)", unified_query),
     )
 
-    def _submit(self, command: Command) -> HttpResponse:
-        task = self.backend.submit(command)
-        status = "modal" if task.status is Status.NEEDS_INPUT else "submitted"
-        return reply({"code": 200, "data": [{"status": status, "task_id": task.id}]})
+    def _in_our_words(self, command: Command) -> Command:
+        """The version is niji's where niji draws, and white is what is repainted."""
+        if isinstance(command, Drawing) and command.bot == Bot.NIJI and command.version:
+            return msgspec.structs.replace(command, niji=command.version, version=None)
+        if not isinstance(command, Confirm) or not command.mask:
+            return command
+        mask = str(command.mask)
+        if inputs.is_address(mask):
+            mask = inputs.data_uri(self.backend.content(mask), "mask_url")
+        return msgspec.structs.replace(command, mask=masks.from_vendor(mask, self.provider.options.repaints))
 
     def refuse(self, error: MJBridgeError) -> HttpResponse:
         """`{error: {code, message, type}}` with the HTTP status of the table."""
@@ -79,25 +85,6 @@ class APIMartServer(DialectServer):
         )
         return refusing(error, {"error": {"code": status, "message": error.message, "type": kind}}, status)
 
-
-def _upscale(task_id: str, index: int, speed: str | None) -> Command:
-    return Upscale(task_id=task_id, index=index, speed=speed)
-
-
-def _vary(task_id: str, index: int, speed: str | None) -> Command:
-    return Vary(task_id=task_id, index=index, speed=speed)
-
-
-def _reroll(task_id: str, index: int, speed: str | None) -> Command:
-    del index
-    return Reroll(task_id=task_id, speed=speed)
-
-
-_BY_INDEX: Final[Mapping[str, Callable[[str, int, str | None], Command]]] = {
-    "upscale": _upscale,
-    "variation": _vary,
-    "reroll": _reroll,
-}
 
 # Each comes back as the same category through the client half.
 _STATUSES: Final[Mapping[type[MJBridgeError], tuple[int, str]]] = {
@@ -109,13 +96,3 @@ _STATUSES: Final[Mapping[type[MJBridgeError], tuple[int, str]]] = {
     RateLimited: (429, "rate_limit_error"),
     Unavailable: (503, "server_error"),
 }
-
-
-def _check_kind(action: str, custom_id: str) -> None:
-    kind = Button(custom_id).kind
-    if not any(kind.startswith(start) and path == action for start, path in PATHS_OF_KINDS.items()):
-        raise InvalidCommand(f"custom_id {custom_id} is not one of {action}")
-
-
-def _speed(body: Mapping[str, Any]) -> str | None:
-    return fields.text(body.get("speed"))

@@ -1,17 +1,41 @@
 """CometAPI's accent of the MJ-proxy dialect.
 
-Source: https://apidoc.cometapi.com/api/image/midjourney/ (imagine, action, task-fetching-api) and
+Source: https://apidoc.cometapi.com/api/image/midjourney/ (imagine, action, modal, blend, describe, submit-video,
+task-fetching-api), https://www.cometapi.com/models/midjourney/mj-turbo-shorten/ and
 https://apidoc.cometapi.com/errors/error-codes-handling.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from mjbridge import Certainty, Command, Imagine, InvalidCommand, Match
+from mjbridge import (
+    Blend,
+    Certainty,
+    Command,
+    Confirm,
+    Describe,
+    Edit,
+    Extend,
+    Imagine,
+    InvalidCommand,
+    Level,
+    Match,
+    Press,
+    Remix,
+    Shorten,
+    Speed,
+    Support,
+    Video,
+    inputs,
+)
+from mjbridge.bodies import Body, Key, picture
+from mjbridge.conversion import CONTENT
+from mjbridge.inputs import Takes
 from mjbridge.provider import NO_MATCH, Refusal, Signs
-from mjbridge_mjproxy.client import REFUSALS, FamilyProvider
+from mjbridge_mjproxy import bodies
+from mjbridge_mjproxy.client import BUTTONS, NATIVE, REFUSALS, FamilyProvider
 from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
 _HOST: Final = "https://api.cometapi.com"
@@ -21,6 +45,10 @@ class CometAPIOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`speed`: where it goes. The reference has `accountFilter`, on imagine alone; the model pages a path prefix."""
 
     speed: Literal["account_filter", "path"] = "account_filter"
+
+
+def _by_address(command: Describe) -> bool:
+    return inputs.is_address(command.image)
 
 
 class CometAPI(FamilyProvider):
@@ -36,6 +64,52 @@ class CometAPI(FamilyProvider):
         "invalid_request": Refusal(InvalidCommand, "the request is wrong, also at HTTP 500"),
     }
     seed_path = None
+    supports: ClassVar[Mapping[type[Command], Support]] = {
+        Imagine: NATIVE,
+        Blend: Support(limits={"images": "2 to 5"}),
+        Describe: NATIVE,
+        Shorten: Support(note="only the model pages have it, on the path of a speed"),
+        Edit: Support(note="listed by the reference; the body is its clients'", limits={"images": "1"}),
+        Video: Support(limits={"end_image, resolution, batch, loop": "not here"}),
+        Press: NATIVE,
+        **BUTTONS,
+        Remix: Support(Level.EMULATED, "the button of the variation, with enableRemix; confirm the prompt"),
+        Extend: NATIVE,
+        Confirm: NATIVE,
+    }
+    bodies: Sequence[Body] = (
+        bodies.IMAGINE,
+        bodies.PRESS,
+        Body(
+            kind=Confirm,
+            path="/mj/submit/modal",
+            keys={**bodies.TASK, "prompt": Key("prompt"), "mask": picture("maskBase64")},
+        ),
+        bodies.BLEND,
+        Body(
+            kind=Describe,
+            path="/mj/submit/describe",
+            keys={"image": picture("link"), **bodies.BOT, **bodies.STATE},
+            where=_by_address,
+        ),
+        bodies.DESCRIBE,
+        Body(kind=Shorten, path="/mj/submit/shorten", keys={"prompt": Key("prompt")}),
+        bodies.EDIT,
+        bodies.EXTEND,
+        Body(
+            kind=Video,
+            path="/mj/submit/video",
+            keys={"image": picture("image"), **bodies.CLIPS, **bodies.STATE},
+        ),
+    )
+    takes: Mapping[str, Takes] = {"Blend.images": CONTENT, "Confirm.mask": CONTENT}
+    lacks: ClassVar[Mapping[str, str]] = {
+        **FamilyProvider.lacks,
+        "SwapFace": "no page of its has one: octopusx and mjproxy do",
+        "Upload": "it hosts no pictures: give their content, or addresses of your own",
+        "Cancel": "no page of its has it: a task that waits for input may be left alone",
+        "speed": 'the account\'s option speed = "path" has it',
+    }
     form = Form(
         KEYS | {"customId", "botType", "image_urls", "properties"},
         {**NO_TEXT, **NO_TIME, "customId": "", "botType": "", "image_urls": []},
@@ -43,13 +117,15 @@ class CometAPI(FamilyProvider):
     )
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
-        """`accountFilter.modes` on imagine, or `/mj-fast` and `/mj-turbo` before any submit."""
+        """`accountFilter.modes` on imagine, or `/mj-fast` and `/mj-turbo` before any submit; shorten has only these."""
+        if isinstance(command, Shorten):
+            return f"/mj-{command.speed or Speed.TURBO}{path}"
         if command.speed is None:
             return path
         if self.options.speed == "path":
             return f"/mj-{command.speed}{path}"
         if not isinstance(command, Imagine):
-            raise self.unsupported(f"speed on {type(command).__name__}", 'the account\'s option speed = "path" has it')
+            raise self.unsupported(f"speed on {type(command).__name__}", self.lacks["speed"])
         body["accountFilter"] = {"modes": [command.speed.upper()]}
         return path
 

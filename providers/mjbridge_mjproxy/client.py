@@ -5,40 +5,61 @@ trueai-org/midjourney-proxy, relay/relay-mj.go and service/midjourney.go of Quan
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, TypeGuard
 from urllib.parse import quote
 
 import msgspec
 
 from mjbridge import (
+    Animate,
     Backend,
+    Blend,
+    Cancel,
     Command,
+    Confirm,
     ContentRejected,
+    Describe,
     DialectServer,
+    Edit,
+    Extend,
     Flow,
     HttpRequest,
     HttpResponse,
     Imagine,
+    Inpaint,
     InvalidCommand,
     Level,
     Match,
+    Pan,
     Press,
     Provider,
     QuotaExceeded,
     RateLimited,
+    Remix,
     Reroll,
+    Shorten,
+    Status,
     Support,
+    SwapFace,
     Task,
     TaskNotFound,
     Unavailable,
+    Upload,
     Upscale,
     Vary,
+    Video,
+    Zoom,
     fields,
+    inputs,
 )
+from mjbridge.bodies import Body
+from mjbridge.commands import ByButton
+from mjbridge.conversion import CONTENT
 from mjbridge.fields import Record
+from mjbridge.inputs import Takes
 from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge.wire import PICTURE_LIMIT
-from mjbridge_mjproxy import records, rows
+from mjbridge_mjproxy import bodies, records
 from mjbridge_mjproxy.records import Form
 
 # 1 submitted, 21 already there or waiting for input, 22 queued: a task exists in each case.
@@ -74,18 +95,30 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
 
 NATIVE: Final = Support()
 BY_BUTTON: Final = Support(Level.EMULATED, "found among the task's buttons")
+BUTTONS: Final[Mapping[type[Command], Support]] = dict.fromkeys(
+    (Upscale, Vary, Reroll, Zoom, Pan, Inpaint, Animate), BY_BUTTON
+)
 
 
 class FamilyProvider(Provider):
     """What the vendors of the family share; each states its `form`, `seed_path` and how it takes `speed` and `bot`."""
 
     api_version = 1
-    supports: ClassVar = {
-        Imagine: NATIVE,
-        Press: NATIVE,
-        Upscale: BY_BUTTON,
-        Vary: BY_BUTTON,
-        Reroll: BY_BUTTON,
+    supports: ClassVar[Mapping[type[Command], Support]] = {Imagine: NATIVE, Press: NATIVE, Confirm: NATIVE, **BUTTONS}
+    bodies: Sequence[Body] = (bodies.IMAGINE, bodies.PRESS, bodies.CONFIRM)
+    placed = frozenset({"speed"})
+    takes: Mapping[str, Takes] = {
+        "Blend.images": CONTENT,
+        "Describe.image": CONTENT,
+        "SwapFace.source": CONTENT,
+        "SwapFace.target": CONTENT,
+        "Upload.images": CONTENT,
+        "Confirm.mask": CONTENT,
+    }
+    lacks: ClassVar[Mapping[str, str]] = {
+        "Edit": "it edits one picture at a time",
+        "Remix.prompt": "the task waits for it: confirm it with the prompt",
+        "Animate.prompt": "no button has one: give the picture to Video",
     }
     refusals = REFUSALS
     # Nobody states a limit of the list; a hundred records are some 300 kB.
@@ -95,27 +128,23 @@ class FamilyProvider(Provider):
     seed_path: ClassVar[str | None] = "/mj/task/{id}/image-seed"
 
     def request(self, command: Command) -> HttpRequest:
-        """`/mj/submit/...`, a path for each kind of command."""
-        path, body = _BODIES[type(command)](command)
-        if command.state is not None:
-            body["state"] = command.state
-        if isinstance(command, Imagine) and command.bot is not None:
-            self.place_bot(body, command.bot)
+        """The one request that submits a command."""
+        if isinstance(command, Imagine):
+            command = _addresses_in_prompt(command)
+        path, body = self.written(command)
         path = self.place_speed(path, body, command)
         return HttpRequest("POST", path, json={**body, **command.extra}, submits=True)
 
-    def place_bot(self, body: dict[str, Any], bot: str) -> None:
-        """Write which bot draws."""
-        body["botType"] = records.BOT_WORDS[bot]
-
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
         """Write the speed into the body, or into the path that is returned."""
-        self.refuse_fields(command, "speed")
+        self.refuse_fields(command, "speed", way_round=self.lacks.get("speed", ""))
         return path
 
     def accepted(self, command: Command, reply: HttpResponse) -> Task:
         """The task that a submit envelope `{code, description, result, properties}` promises."""
         envelope = fields.mapping(reply.json())
+        if isinstance(command, Upload):
+            return self._uploaded(command, envelope, reply)
         code, task_id = fields.whole(envelope.get("code")), fields.text(envelope.get("result"))
         if task_id is None or code not in ACCEPTED:
             raise reply.malformed("the submit answer names no task")
@@ -132,6 +161,19 @@ class FamilyProvider(Provider):
             }
         )
         return msgspec.structs.replace(told, **command.promised(), raw=fields.raw(reply.body))
+
+    def _uploaded(self, command: Upload, envelope: Mapping[str, Any], reply: HttpResponse) -> Task:
+        addresses = fields.urls(envelope.get("result"))
+        if not addresses:
+            raise reply.malformed("the answer to an upload names no address")
+        return Task(
+            id=addresses[0],
+            provider=self.name,
+            status=Status.COMPLETED,
+            image_urls=addresses,
+            raw=fields.raw(reply.body),
+            **command.promised(),
+        )
 
     def fetch(self, task_id: str) -> Flow[Task]:
         """`GET /mj/task/{id}/fetch`: the bare task."""
@@ -213,30 +255,11 @@ def _message(document: Mapping[str, Any], *keys: str) -> str:
     return next(filter(None, (fields.text(document.get(key)) for key in keys)), "the vendor gives no reason")
 
 
-Body = dict[str, Any]
-
-
-def _imagine(command: Imagine) -> tuple[str, Body]:
-    return "/mj/submit/imagine", {"prompt": command.prompt}
-
-
-def _press(command: Press) -> tuple[str, Body]:
-    return "/mj/submit/action", {"taskId": command.task_id, "customId": command.custom_id}
-
-
-def _change(command: Upscale | Vary | Reroll) -> tuple[str, Body]:
-    # novicezk and the relays want a non-zero index only where there is one to name.
-    index = {} if isinstance(command, Reroll) else {"index": command.index}
-    return "/mj/submit/change", {"taskId": command.task_id, "action": command.action.upper(), **index}
-
-
-_BODIES: Final[Mapping[type[Command], Callable[[Any], tuple[str, Body]]]] = {
-    Imagine: _imagine,
-    Press: _press,
-    Upscale: _change,
-    Vary: _change,
-    Reroll: _change,
-}
+def _addresses_in_prompt(command: Imagine) -> Imagine:
+    """Addresses of reference pictures stand before the words, as Midjourney itself has them."""
+    addresses = [str(each) for each in command.images if inputs.is_address(each)]
+    contents = tuple(each for each in command.images if not inputs.is_address(each))
+    return msgspec.structs.replace(command, prompt=" ".join([*addresses, command.prompt]), images=contents)
 
 
 class MJProxyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -259,11 +282,35 @@ class MJProxy(FamilyProvider):
     base_url = None
     needs_key = False
     Options = MJProxyOptions
-    signs = Signs(keys=rows.TRUEAI_PROOF)
+    supports: ClassVar[Mapping[type[Command], Support]] = {
+        Imagine: NATIVE,
+        Blend: NATIVE,
+        Describe: NATIVE,
+        Shorten: NATIVE,
+        Edit: Support(note="trueai and new-api", limits={"images": "1"}),
+        Video: Support(note="trueai and new-api"),
+        SwapFace: NATIVE,
+        Upload: NATIVE,
+        Press: NATIVE,
+        **BUTTONS,
+        Remix: Support(Level.EMULATED, "the button of the variation, with trueai's enableRemix; confirm the prompt"),
+        Animate: Support(Level.EMULATED, "found among the task's buttons, by trueai; new-api refuses it"),
+        Extend: Support(note="trueai and new-api"),
+        Confirm: NATIVE,
+        Cancel: Support(note="midjourney-proxy-plus and trueai"),
+    }
     form = Form(
         records.KEYS | {"customId", "botType", "mode", "parentId", "imageUrls", "videoUrls", "seed", "properties"},
         {"buttons": [], "properties": {}},
     )
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(options)
+        rows = (
+            *(bodies.IMAGINE, bodies.BLEND, bodies.DESCRIBE, bodies.SHORTEN, bodies.EDIT, bodies.EXTEND, bodies.VIDEO),
+            *(bodies.SWAP_FACE, bodies.UPLOAD, bodies.PRESS, bodies.CONFIRM),
+        )
+        self.bodies = rows if self.options.follow_ups == "buttons" else (*rows, *bodies.CHANGES)
 
     def authorize(self, request: HttpRequest, key: str) -> HttpRequest:
         """`mj-api-secret` is novicezk's and one-hub's only header; the others read both."""
@@ -271,7 +318,14 @@ class MJProxy(FamilyProvider):
             return request.with_header("mj-api-secret", key)
         return super().authorize(request, key)
 
-    def presses(self, command: Command) -> bool:
+    def submit(self, command: Command) -> Flow[Task]:
+        """Cancelling is a request of its own, which makes no task: what is returned is how the task stands then."""
+        if not isinstance(command, Cancel):
+            return (yield from super().submit(command))
+        yield HttpRequest("POST", _path("/mj/task/{id}/cancel", command.task_id))
+        return (yield from self.fetch(command.task_id))
+
+    def presses(self, command: Command) -> TypeGuard[ByButton]:
         """Only where tasks have buttons."""
         return self.options.follow_ups == "buttons" and super().presses(command)
 

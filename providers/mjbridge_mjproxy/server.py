@@ -9,39 +9,32 @@ import msgspec
 from mjbridge import (
     AuthenticationError,
     Backend,
+    Cancel,
     Command,
     ContentRejected,
     DialectServer,
     HttpRequest,
     HttpResponse,
-    Imagine,
     InvalidCommand,
     MJBridgeError,
-    Press,
     QuotaExceeded,
     RateLimited,
-    Reroll,
     Status,
     Task,
     TaskNotFound,
     Unavailable,
-    Upscale,
-    Vary,
+    Upload,
     fields,
 )
 from mjbridge.provider import picture, refusing, reply
 from mjbridge_mjproxy import records
+from mjbridge_mjproxy.bodies import CHANGES
 from mjbridge_mjproxy.client import FamilyProvider
 
 _SUBMITTED: Final = 1
 _MODAL: Final = 21
 
-_BY_INDEX: Final[Mapping[str, type[Upscale | Vary]]] = {
-    "UPSCALE": Upscale,
-    "VARIATION": Vary,
-    "U": Upscale,
-    "V": Vary,
-}
+_ACTIONS: Final = {"U": "UPSCALE", "V": "VARIATION", "R": "REROLL"}
 _SIMPLE_CHANGE: Final = re.compile(r"(?P<task_id>\S+) (?:(?P<action>[UV])(?P<index>[1-4])|R)", re.IGNORECASE)
 
 
@@ -51,34 +44,30 @@ class FamilyServer(DialectServer):
     def __init__(self, provider: FamilyProvider, backend: Backend, public_url: str) -> None:
         super().__init__(provider, backend, public_url)
         self._form = provider.form
+        # Applications of the whole family also say an action by its name.
+        self.bodies = (*provider.bodies, *CHANGES)
 
-    def imagine(self, request: HttpRequest, speed: str) -> HttpResponse:
-        """`POST /mj/submit/imagine`."""
+    def submit(self, request: HttpRequest, speed: str, path: str) -> HttpResponse:
+        """`POST /mj/submit/...` and `/mj/insight-face/swap`."""
         body = self.body(request)
-        bot = fields.word(body.get("botType"), records.BOTS) or None
-        return self._submit(Imagine(prompt=_text(body, "prompt"), bot=bot, **self.common(body, speed)))
-
-    def action(self, request: HttpRequest, speed: str) -> HttpResponse:
-        """`POST /mj/submit/action`: press a button."""
-        body = self.body(request)
-        return self._submit(
-            Press(task_id=_text(body, "taskId"), custom_id=_text(body, "customId"), **self.common(body, speed))
-        )
-
-    def change(self, request: HttpRequest, speed: str) -> HttpResponse:
-        """`POST /mj/submit/change`: an action by its name and index."""
-        body = self.body(request)
-        common = self.common(body, speed)
-        return self._submit(_change(_text(body, "taskId"), _text(body, "action"), body.get("index"), common))
+        return self._submit(self.command(request, path, body, speed=self.speed(body, speed)))
 
     def simple_change(self, request: HttpRequest, speed: str) -> HttpResponse:
-        """`POST /mj/submit/simple-change`: the same in one text, as in `1320098173412546 U2`."""
+        """`POST /mj/submit/simple-change`: a change in one text, as in `1320098173412546 U2`."""
         body = self.body(request)
-        found = _SIMPLE_CHANGE.fullmatch(_text(body, "content").strip())
+        found = _SIMPLE_CHANGE.fullmatch((fields.text(body.get("content")) or "").strip())
         if found is None:
             raise InvalidCommand("content_parse_failed")
-        common = self.common(body, speed)
-        return self._submit(_change(found["task_id"], found["action"] or "REROLL", found["index"], common))
+        action = _ACTIONS[(found["action"] or "R").upper()]
+        change = {**body, "taskId": found["task_id"], "action": action, "index": found["index"]}
+        return self._submit(self.command(request, "/mj/submit/change", change, speed=self.speed(body, speed)))
+
+    def cancel(self, request: HttpRequest, task_id: str) -> HttpResponse:
+        """`POST /mj/task/{id}/cancel`."""
+        if Cancel not in self.provider.supports:
+            self.no_route(request)
+        self.backend.submit(Cancel(task_id=task_id))
+        return reply({"code": 1, "description": "success"})
 
     def fetch(self, request: HttpRequest, task_id: str) -> HttpResponse:
         """`GET /mj/task/{id}/fetch`."""
@@ -98,21 +87,23 @@ class FamilyServer(DialectServer):
         return picture(self.backend.image(task_id))
 
     routes = (
-        ("POST", r"(?:/mj-(?P<speed>\w+))?/mj/submit/imagine", imagine),
-        ("POST", r"(?:/mj-(?P<speed>\w+))?/mj/submit/action", action),
-        ("POST", r"(?:/mj-(?P<speed>\w+))?/mj/submit/change", change),
         ("POST", r"(?:/mj-(?P<speed>\w+))?/mj/submit/simple-change", simple_change),
+        ("POST", r"(?:/mj-(?P<speed>\w+))?(?P<path>/mj/(?:submit|insight-face)/[a-z-]+)", submit),
+        ("POST", r"/mj/task/(?P<task_id>[^/]+)/cancel", cancel),
         ("GET", r"/mj/task/(?P<task_id>[^/]+)/fetch", fetch),
         ("POST", r"/mj/task/list-by-condition", list_by_condition),
         ("GET", r"/mj/task/(?P<task_id>[^/]+)/image-seed", seed),
         ("GET", r"/mj/image/(?P<task_id>[^/]+)", image),
     )
 
-    def common(self, body: Mapping[str, Any], speed: str) -> dict[str, Any]:
-        """The speed and state of any submit; the path's speed beats `accountFilter`'s, and that beats `mode`."""
+    def speed(self, body: Mapping[str, Any], path: str) -> str | None:
+        """The speed of any submit; the path's beats `accountFilter`'s, and that beats `mode`."""
         modes = fields.each(fields.mapping(body.get("accountFilter")).get("modes"))
-        asked = speed or next(iter(modes), None) or body.get("mode")
-        return {"speed": fields.word(asked, records.SPEEDS) or None, "state": fields.text(body.get("state"))}
+        return fields.word(path or next(iter(modes), None) or body.get("mode"), records.SPEEDS) or None
+
+    def missing(self, key: str) -> InvalidCommand:
+        """new-api's words for a key that is not there."""
+        return InvalidCommand(f"{_SNAKE.sub('_', key).lower()}_is_required")
 
     def record(self, task: Task) -> dict[str, Any]:
         """A task as this vendor writes it."""
@@ -125,6 +116,8 @@ class FamilyServer(DialectServer):
 
     def _submit(self, command: Command) -> HttpResponse:
         task = self.backend.submit(command)
+        if isinstance(command, Upload):
+            return reply({"code": 1, "description": "Submit success", "result": list(task.image_urls)})
         code = _MODAL if task.status is Status.NEEDS_INPUT else _SUBMITTED
         return reply({"code": code, "description": "Submit success", "result": task.id, "properties": {}})
 
@@ -137,22 +130,6 @@ class FamilyServer(DialectServer):
             (row for category, row in _GATEWAY.items() if isinstance(error, category)), (503, "upstream_error")
         )
         return refusing(error, {"error": {"message": error.message, "type": kind}}, status)
-
-
-def _change(task_id: str, action: str, index: object, common: Mapping[str, Any]) -> Command:
-    if action.upper() == "REROLL":
-        return Reroll(task_id=task_id, **common)
-    kind = _BY_INDEX.get(action.upper())
-    if kind is None:
-        raise InvalidCommand("unknown_action")
-    return kind(task_id=task_id, index=fields.whole(index) or 0, **common)
-
-
-def _text(body: Mapping[str, Any], key: str) -> str:
-    found = fields.text(body.get(key))
-    if found is None:
-        raise InvalidCommand(f"{_SNAKE.sub('_', key).lower()}_is_required")
-    return found
 
 
 _SNAKE: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -1,46 +1,151 @@
 """OctopusX's accent of the MJ-proxy dialect.
 
 Source: https://docs.octopusx.ai/en/images/midjourney/submit and https://docs.octopusx.ai/en/images/midjourney/query.
+Bodies that the submit page names without showing are those of QuantumNous/new-api, whose errors it documents.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from mjbridge import Bot, Certainty, Command, Imagine, Match
+from mjbridge import (
+    Blend,
+    Bot,
+    Certainty,
+    Command,
+    Confirm,
+    Describe,
+    Extend,
+    Imagine,
+    Match,
+    Press,
+    Shorten,
+    Support,
+    SwapFace,
+    Upload,
+    Video,
+    fields,
+    inputs,
+)
+from mjbridge.bodies import Body, Key, picture, pictures, upper, word
+from mjbridge.conversion import ADDRESS
+from mjbridge.inputs import Takes
 from mjbridge.provider import NO_MATCH, Signs
-from mjbridge_mjproxy.client import FamilyProvider
+from mjbridge_mjproxy import bodies
+from mjbridge_mjproxy.client import BUTTONS, NATIVE, FamilyProvider
 from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
 _HOST: Final = "https://octopusx.ai"
 _MODES: Final = ("relax", "fast")
+_WITH_MODE: Final = (Imagine, Blend, Video, Extend)
+_BOTS: Final = {Bot.MIDJOURNEY.value: "mj", Bot.NIJI.value: "niji"}
 
 
 class OctopusXOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`mode`: the speed of an imagine that names none, for the vendor wants one."""
+    """`mode`: the speed of a command that names none, for the vendor wants one."""
 
     mode: Literal["relax", "fast"] = "relax"
 
 
+def _address(prompt: object) -> str | None:
+    """The first frame, which stands before a video's words."""
+    first = (fields.text(prompt) or "").partition(" ")[0]
+    return first if inputs.is_address(first) else None
+
+
+def _words(prompt: object) -> str | None:
+    said = fields.text(prompt) or ""
+    return said.removeprefix(_address(said) or "").strip() or None
+
+
 class OctopusX(FamilyProvider):
-    """The speed is `mode` in the body of imagine; empty values are `""`, 0, null and [] side by side."""
+    """The speed is `mode` in the body; empty values are `""`, 0, null and [] side by side."""
 
     name = "octopusx"
     base_url = _HOST
     signs = Signs(links=(f"{_HOST}/",))
     Options = OctopusXOptions
+    supports: ClassVar[Mapping[type[Command], Support]] = {
+        Imagine: Support(limits={"speed": "relax or fast", "bot": "midjourney"}),
+        Blend: Support(limits={"images": "2 to 5", "speed": "relax or fast"}),
+        Describe: NATIVE,
+        Shorten: NATIVE,
+        Video: Support(
+            note="the first frame's address stands before the words",
+            limits={"speed": "relax or fast", "end_image, resolution, batch, loop": "not here"},
+        ),
+        SwapFace: NATIVE,
+        Upload: NATIVE,
+        Press: Support(note="not on its pages, which show the buttons"),
+        **BUTTONS,
+        Extend: Support(limits={"speed": "relax or fast"}),
+        Confirm: NATIVE,
+    }
+    bodies: Sequence[Body] = (
+        Body(
+            kind=Imagine,
+            path="/mj/submit/imagine",
+            keys={"prompt": Key("prompt"), "images": pictures("base64Array"), **bodies.STATE},
+            implied={"bot": Bot.MIDJOURNEY.value},
+        ),
+        Body(
+            kind=Blend,
+            path="/mj/submit/blend",
+            keys={
+                "images": pictures("base64Array"),
+                "dimensions": upper("dimensions"),
+                "bot": word("botType", _BOTS),
+                **bodies.STATE,
+            },
+        ),
+        Body(
+            kind=Confirm,
+            path="/mj/submit/modal",
+            keys={**bodies.TASK, "prompt": Key("prompt"), "mask": picture("maskBase64")},
+        ),
+        Body(kind=Describe, path="/mj/submit/describe", keys={"image": picture("base64")}),
+        Body(kind=Shorten, path="/mj/submit/shorten", keys={"prompt": Key("prompt")}),
+        bodies.SWAP_FACE,
+        Body(
+            kind=Extend,
+            path="/mj/submit/video",
+            keys={**bodies.TASK, "index": bodies.EXTEND.keys["index"], **bodies.CLIPS},
+            always={"action": "extend"},
+        ),
+        Body(
+            kind=Video,
+            path="/mj/submit/video",
+            keys={"prompt": Key("prompt", read=_words), "image": Key("prompt", read=_address), "motion": Key("motion")},
+        ),
+        bodies.UPLOAD,
+        Body(
+            kind=Press,
+            path="/mj/submit/action",
+            keys={**bodies.TASK, "custom_id": Key("customId"), **bodies.STATE},
+        ),
+    )
+    takes: Mapping[str, Takes] = {**FamilyProvider.takes, "Video.image": ADDRESS}
+    lacks: ClassVar[Mapping[str, str]] = {
+        **FamilyProvider.lacks,
+        "Edit": "no page of its has one: inpaint an upscaled picture, or use mjproxy, cometapi or apimart",
+        "Remix": "no page of its has one: vary the picture, or imagine it with another prompt",
+        "Cancel": "no page of its has it: a task that waits for input may be left alone",
+        "Imagine.bot": "write --niji in the prompt",
+        "speed": f"only {', '.join(kind.__name__ for kind in _WITH_MODE)} have one",
+    }
     form = Form(KEYS | {"imageUrls"}, {**NO_TEXT, **NO_TIME, "imageUrls": []})
 
-    def place_bot(self, body: dict[str, Any], bot: str) -> None:
-        """Imagine has no `botType`; Midjourney itself is what it draws with."""
-        del body
-        if bot != Bot.MIDJOURNEY:
-            raise self.unsupported("bot on Imagine", "write --niji in the prompt")
+    def written(self, command: Command) -> tuple[str, dict[str, Any]]:
+        """A video's first frame and words are one text."""
+        path, body = super().written(command)
+        if isinstance(command, Video):
+            body["prompt"] = " ".join(filter(None, (str(command.image), command.prompt)))
+        return path, body
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
-        """`mode`, which imagine must have; TURBO is not among its values."""
-        if not isinstance(command, Imagine):
+        """`mode`, which TURBO is not among the values of."""
+        if not isinstance(command, _WITH_MODE):
             return super().place_speed(path, body, command)
         speed = command.speed or self.options.mode
         if speed not in _MODES:
