@@ -29,7 +29,7 @@ from mjbridge.config import AccountSettings
 from mjbridge.emulator import Emulator, EmulatorTransport, FailTask
 from mjbridge.provider import Provider
 from mjbridge.testing import FakeTransport
-from mjbridge.testing.contract import Clock
+from mjbridge.testing.stage import Clock
 from mjbridge.wire import Transport
 from mjbridge_mjproxy import MJProxy
 

@@ -10,7 +10,7 @@ import mjbridge
 from mjbridge import Bridge, Confirm, Imagine, Press, Status, Upscale, plugins
 from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, SlowReply, pictures
 from mjbridge.emulator.faults import Faults, HttpFault, QueueFull
-from mjbridge.testing.contract import Clock
+from mjbridge.testing.stage import Clock
 
 
 def _image(content: bytes) -> Image.Image:

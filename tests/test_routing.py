@@ -11,7 +11,7 @@ from mjbridge import Bridge, HttpResponse, Imagine, MJBridgeError, Press, Status
 from mjbridge.config import AccountSettings
 from mjbridge.provider import Provider
 from mjbridge.testing import FakeTransport
-from mjbridge.testing.contract import Clock
+from mjbridge.testing.stage import Clock
 from mjbridge.wire import Transport
 
 Reply = HttpResponse | MJBridgeError

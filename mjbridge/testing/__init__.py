@@ -9,7 +9,7 @@ fixtures = Path(__file__).parent / "fixtures"
 
 import pytest
 
-pytest.register_assert_rewrite("mjbridge.testing.contract")
+pytest.register_assert_rewrite("mjbridge.testing.contract", "mjbridge.testing.cells", "mjbridge.testing.stage")
 
 from mjbridge.testing.contract import ProviderContract
 from mjbridge.testing.fake import FakeTransport

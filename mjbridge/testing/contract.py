@@ -3,12 +3,11 @@
 import itertools
 import json
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 import pytest
@@ -17,21 +16,19 @@ from hypothesis import strategies as st
 
 import mjbridge
 from mjbridge import errors, plugins, records
-from mjbridge.account import Account
-from mjbridge.commands import AnyCommand, Command, Imagine, Press, Reroll, Upscale, Vary
-from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, FailTask, HttpFault, QueueFull
+from mjbridge.commands import AnyCommand, Command, Imagine
+from mjbridge.emulator import BannedPrompt, Emulator, FailTask, HttpFault, QueueFull
 from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unsupported
 from mjbridge.provider import API_VERSION, Provider
 from mjbridge.task import Bot, Speed, Status, Task
+from mjbridge.testing.cells import Cells
 from mjbridge.testing.fake import FakeTransport
 from mjbridge.testing.fixtures import Conversation, RecordCase, conversations, record_cases
+from mjbridge.testing.stage import KEY, PROMPT, Clock, settled
 from mjbridge.testing.wild import mutated
 from mjbridge.wire import HttpResponse
 
-KEY: Final = "sk-contract-key"
-NOW: Final = 1_790_000_000.0
-"""Epoch seconds at which the emulator of these tests begins."""
-PROMPT: Final = "a lighthouse at dusk --ar 16:9"
+__all__ = ["Clock", "ProviderContract"]
 
 # What each error of the simulator must still be after the server half has written it and the client half has read it.
 _REFUSALS: Final[Sequence[MJBridgeError]] = (
@@ -64,33 +61,8 @@ _NO_PROOF: Final = (
 )
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> float:
-        """Epoch seconds."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
-
-
-class ProviderContract:
+class ProviderContract(Cells):
     """Subclass it in a test module, name the provider, and point to its fixtures if it has any."""
-
-    provider: ClassVar[str]
-    fixtures: ClassVar[Path | None] = None
-
-    @pytest.fixture(autouse=True)
-    def _no_sockets(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(*_: object) -> None:
-            raise AssertionError("a provider opened a socket")
-
-        monkeypatch.setattr(socket.socket, "connect", refuse)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """A test a fixture."""
@@ -189,28 +161,14 @@ class ProviderContract:
 
     # Both halves and the simulator.
 
-    def test_each_command_loops_through_both_halves(self) -> None:
-        """Client half, server half, simulator and back: each supported command ends as a completed task of its kind."""
+    def test_a_finished_grid_is_whole(self) -> None:
+        """Client half, server half, simulator and back: a picture, its singles, its buttons and its words."""
         clock, account, _ = self._emulated()
         grid = self._completed(account, clock, account.submit(Imagine(prompt=PROMPT)))
         assert (grid.provider, grid.action, grid.progress) == (self.provider, "imagine", 100)
         assert grid.prompt == PROMPT
         assert grid.image_url
-        supports = account.provider.supports
-        # Only a vendor whose buttons can be pressed has to show them.
-        presses = [Press(task_id=grid.id, custom_id=_custom_id(grid, "variation", 1))] if Press in supports else []
-        follow_ups: list[tuple[Command, str]] = [
-            *((press, "variation") for press in presses),
-            (Upscale(task_id=grid.id, index=2), "upscale"),
-            (Vary(task_id=grid.id, index=3), "variation"),
-            (Reroll(task_id=grid.id), "reroll"),
-        ]
-        supported = [each for each in follow_ups if type(each[0]) in supports]
-        made = [self._completed(account, clock, account.submit(command)) for command, _ in supported]
-        assert [task.action for task in made] == [action for _, action in supported]
-        assert all(task.image_url and task.image_url != grid.image_url for task in made)
-        found = account.fetch_many([task.id for task in made])
-        assert [task.id for task in found] == [task.id for task in made]
+        assert [task.id for task in account.fetch_many([grid.id])] == [grid.id]
         assert all(account.picture(url).startswith(b"\x89PNG") for url in (grid.image_url, *grid.image_urls))
 
     def test_a_task_on_its_way_shows_no_result(self) -> None:
@@ -234,7 +192,7 @@ class ProviderContract:
         """A failed task, a banned prompt, a full queue and HTTP refusals are what the caller sees."""
         clock, account, emulator = self._emulated()
         emulator.faults.add(FailTask(reason="the moon was in the way"))
-        failed = self._settled(account, clock, account.submit(Imagine(prompt=PROMPT)))
+        failed = settled(account, clock, account.submit(Imagine(prompt=PROMPT)))
         assert (failed.status, failed.fail_reason) == (Status.FAILED, "the moon was in the way")
         for fault, category in (
             (BannedPrompt(word="lighthouse"), errors.ContentRejected),
@@ -327,32 +285,9 @@ class ProviderContract:
 
     # What the tests are made of.
 
-    def _new(self, options: dict[str, Any] | None = None) -> Provider:
-        return plugins.load(self.provider)(options)
-
-    def _account(self, transport: FakeTransport, options: dict[str, Any] | None = None) -> Account:
-        return Account("contract", self._new(options), transport, KEY, 1.0)
-
     def _send(self, command: Command, transport: FakeTransport) -> None:
         """Run the flow of a submit up to its request."""
         transport.requests.extend(itertools.islice(self._new().submit(command), 1))
-
-    def _emulated(self) -> tuple[Clock, Account, Emulator]:
-        clock, provider = Clock(), self._new()
-        emulator = Emulator(provider, clock=clock, duration=6.0)
-        transport = EmulatorTransport(emulator, sleep=clock.sleep)
-        return clock, Account("contract", provider, transport, KEY, 1.0), emulator
-
-    def _settled(self, account: Account, clock: Clock, task: Task) -> Task:
-        while not task.settled:
-            clock.sleep(1.0)
-            task = account.fetch(task.id)
-        return task
-
-    def _completed(self, account: Account, clock: Clock, task: Task) -> Task:
-        task = self._settled(account, clock, task)
-        assert task.status is Status.COMPLETED
-        return task
 
     def _records(self) -> list[dict[str, Any]]:
         """Records to start from: those of the fixtures, or else what the server half writes."""
@@ -402,9 +337,3 @@ def _task_or_none(provider: Provider, record: bytes | dict[str, Any]) -> Task | 
     except MalformedRecord as error:
         assert error.path.startswith("$")
         return None
-
-
-def _custom_id(task: Task, kind: str, index: int) -> str:
-    button = task.button(kind, index)
-    assert button is not None
-    return button.custom_id
