@@ -103,6 +103,8 @@ class Account:
                 self._happened("submit", CooledDown, category=type(error).__name__, seconds=seconds)
             raise
         self.limits.in_flight.accepted(place, task.id)
+        if task.settled:
+            self.limits.in_flight.leave(task.id)
         self.limits.cool_down.succeeded()
         return task
 

@@ -15,16 +15,17 @@ import msgspec
 from mjbridge import callbacks, downloads, pictures, records, requirements, waiting
 from mjbridge import config as configuration
 from mjbridge.account import Account
-from mjbridge.commands import ByButton, Command, FollowUp, Imagine, Press, Reroll, Upscale, Vary, check_task_id
+from mjbridge.commands import Command, FollowUp, Press, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
 from mjbridge.errors import ConfigError, InvalidCommand, PluginError, TaskFailed
 from mjbridge.events import Events, Listener
 from mjbridge.limits import Limits
-from mjbridge.provider import Provider
+from mjbridge.provider import Level, Provider
 from mjbridge.retries import retried
 from mjbridge.routing import Route
 from mjbridge.task import Status, Task
 from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
+from mjbridge.vocabulary import Vocabulary
 from mjbridge.waiting import Group, Unsettled, Watch
 from mjbridge.wire import Transport
 
@@ -37,7 +38,7 @@ Item = TypeVar("Item")
 EMULATED_POLL_INTERVAL: Final = 0.2
 
 
-class Bridge:
+class Bridge(Vocabulary):
     """Midjourney through whichever account the configuration names.
 
     `config` is a mapping, a TOML file's path or a `Config`; None looks in the usual places (see `mjbridge.config`).
@@ -125,21 +126,6 @@ class Bridge:
             )
         return task
 
-    def imagine(
-        self,
-        prompt: str,
-        *,
-        route: str = DEFAULT_ROUTE,
-        bot: str | None = None,
-        speed: str | None = None,
-        state: str | None = None,
-        extra: Mapping[str, Any] = {},
-        timeout: float = DEFAULT_TIMEOUT,
-    ) -> Task:
-        """A new grid from a prompt: `submit(Imagine(prompt=...))`."""
-        command = Imagine(prompt=prompt, bot=bot, speed=speed, state=state, extra=dict(extra))
-        return self.submit(command, route, timeout=timeout)
-
     # Follow-ups go to the account that has the task.
 
     def press(self, task: Task | str, button: str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
@@ -154,18 +140,6 @@ class Bridge:
             labels = ", ".join(each.label or each.emoji or each.kind for each in known.buttons) or "none"
             raise InvalidCommand(f"task {known.ref} ({known.status}) has no button {button!r}; its buttons: {labels}")
         return account.submit(Press(task_id=task_id, custom_id=found.custom_id), deadline)
-
-    def upscale(self, task: Task | str, index: int, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
-        """One picture of a grid, 1-4."""
-        return self._follow_up(task, lambda task_id: Upscale(task_id=task_id, index=index), timeout)
-
-    def vary(self, task: Task | str, index: int, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
-        """A new grid of variations of one picture of a grid, 1-4."""
-        return self._follow_up(task, lambda task_id: Vary(task_id=task_id, index=index), timeout)
-
-    def reroll(self, task: Task | str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
-        """A new grid from the same prompt."""
-        return self._follow_up(task, lambda task_id: Reroll(task_id=task_id), timeout)
 
     # Reads. One that fails in passing is tried again.
 
@@ -267,13 +241,17 @@ class Bridge:
     def _first(self, route: str) -> Account:
         return self.account(self.config.route(route)[0])
 
-    def _follow_up(self, task: Task | str, command: Callable[[str], ByButton], timeout: float) -> Task:
+    def _takes_at_once(self, task: Task | str, kind: type[Command]) -> bool:
+        """Whether the task's vendor has a request of its own for that command."""
+        return self._owner(task)[0].provider.support(kind).level is not Level.EMULATED
+
+    def _follow_up(self, task: Task | str, command: Callable[[str], FollowUp], timeout: float) -> Task:
         account, task_id = self._owner(task)
         asked = command(task_id)
         deadline = self._timing.deadline(timeout)
         # Who has the buttons at hand need not ask the vendor for them again.
         if isinstance(task, Task) and task.buttons and account.provider.presses(asked):
-            return account.submit(asked.press(task), deadline)
+            asked = asked.press(task)
         return account.submit(asked, deadline)
 
     def _read(self, read: Callable[[Deadline], Result], deadline: Deadline) -> Result:

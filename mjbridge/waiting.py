@@ -11,7 +11,7 @@ from mjbridge import records
 from mjbridge.account import Account
 from mjbridge.errors import MJBridgeError, TaskNotFound, WaitTimeout
 from mjbridge.retries import TRANSIENT
-from mjbridge.task import Status, Task
+from mjbridge.task import Action, Status, Task
 from mjbridge.timing import Deadline, Timing
 
 _log = logging.getLogger("mjbridge")
@@ -75,6 +75,8 @@ class Watch:
         self._clock = clock
         self._since = clock()
         self._reported = False
+        # new-api goes on showing the question for a while after it was answered.
+        self._answered = task is not None and task.action == Action.MODAL and not task.settled
 
     def see(self, found: Task, on_update: OnUpdate) -> bool:
         """Take a poll's answer; whether it changed anything. What the vendor no longer says is kept."""
@@ -94,7 +96,9 @@ class Watch:
     @property
     def settled(self) -> bool:
         """Whether there is nothing more to wait for."""
-        return self.task is not None and self.task.settled
+        if self.task is None or (self._answered and self.task.status is Status.NEEDS_INPUT):
+            return False
+        return self.task.settled
 
     @property
     def stalled(self) -> bool:

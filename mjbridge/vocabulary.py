@@ -1,0 +1,303 @@
+"""The commands as methods: what a bridge can be asked, each a line over `submit`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, TypedDict, Unpack
+
+from mjbridge.commands import (
+    Animate,
+    Blend,
+    Cancel,
+    Command,
+    Confirm,
+    Describe,
+    Edit,
+    Extend,
+    FollowUp,
+    Imagine,
+    Inpaint,
+    Motion,
+    Pan,
+    Remix,
+    Reroll,
+    Shorten,
+    SwapFace,
+    Upload,
+    Upscale,
+    Vary,
+    Video,
+    Zoom,
+)
+from mjbridge.config import DEFAULT_ROUTE
+from mjbridge.errors import TaskFailed
+from mjbridge.inputs import Picture
+from mjbridge.task import Status, Task
+from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
+
+
+class Common(TypedDict, total=False):
+    """What every command takes: see `Command`."""
+
+    speed: str | None
+    state: str | None
+    extra: dict[str, Any]
+
+
+class Vocabulary(ABC):
+    """A method a command. New tasks go to a `route` (or account), follow-ups to the account that has the task.
+
+    A picture is a `Path`, bytes, an http(s) URL or a data URI. `timeout` is in seconds and bounds the whole call.
+    """
+
+    _timing: Timing
+
+    @abstractmethod
+    def submit(self, command: Command, route: str = DEFAULT_ROUTE, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
+        """A new task."""
+
+    @abstractmethod
+    def _follow_up(self, task: Task | str, command: Callable[[str], FollowUp], timeout: float) -> Task: ...
+
+    @abstractmethod
+    def _wait(self, task: Task | str, deadline: Deadline, on_update: None) -> Task: ...
+
+    @abstractmethod
+    def _takes_at_once(self, task: Task | str, kind: type[Command]) -> bool: ...
+
+    # New tasks.
+
+    def imagine(
+        self, prompt: str, *, route: str = DEFAULT_ROUTE, timeout: float = DEFAULT_TIMEOUT, **fields: Any
+    ) -> Task:
+        """A new grid from a prompt; the `fields` are those of `Imagine`: `images`, `aspect`, `version` ..."""
+        return self.submit(Imagine(prompt=prompt, **fields), route, timeout=timeout)
+
+    def blend(
+        self,
+        images: Iterable[Picture],
+        *,
+        dimensions: str | None = None,
+        bot: str | None = None,
+        route: str = DEFAULT_ROUTE,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """A new grid from two to five pictures; `dimensions` is square, portrait or landscape."""
+        command = Blend(images=tuple(images), dimensions=dimensions, bot=bot, **common)
+        return self.submit(command, route, timeout=timeout)
+
+    def describe(
+        self,
+        image: Picture,
+        *,
+        route: str = DEFAULT_ROUTE,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """Prompts for a picture, in the task's `texts`."""
+        return self.submit(Describe(image=image, **common), route, timeout=timeout)
+
+    def shorten(
+        self,
+        prompt: str,
+        *,
+        route: str = DEFAULT_ROUTE,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """Shorter prompts, in the task's `texts`."""
+        return self.submit(Shorten(prompt=prompt, **common), route, timeout=timeout)
+
+    def edit(
+        self,
+        prompt: str,
+        images: Iterable[Picture],
+        *,
+        route: str = DEFAULT_ROUTE,
+        timeout: float = DEFAULT_TIMEOUT,
+        **fields: Any,
+    ) -> Task:
+        """Pictures changed as the prompt says; the `fields` are those of `Edit`: `mask`, `aspect` ..."""
+        return self.submit(Edit(prompt=prompt, images=tuple(images), **fields), route, timeout=timeout)
+
+    def video(
+        self,
+        image: Picture,
+        prompt: str | None = None,
+        *,
+        motion: str = Motion.HIGH.value,
+        route: str = DEFAULT_ROUTE,
+        timeout: float = DEFAULT_TIMEOUT,
+        **fields: Any,
+    ) -> Task:
+        """Clips that begin with a picture; the `fields` are those of `Video`: `end_image`, `batch`, `resolution` ..."""
+        return self.submit(Video(image=image, prompt=prompt, motion=motion, **fields), route, timeout=timeout)
+
+    def swap_face(
+        self,
+        source: Picture,
+        target: Picture,
+        *,
+        route: str = DEFAULT_ROUTE,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """The face of `source` in `target`."""
+        return self.submit(SwapFace(source=source, target=target, **common), route, timeout=timeout)
+
+    def upload(self, image: Picture, *, route: str = DEFAULT_ROUTE, timeout: float = DEFAULT_TIMEOUT) -> str:
+        """The address that a vendor gives a picture."""
+        return self.submit(Upload(images=(image,)), route, timeout=timeout).images[0]
+
+    # Follow-ups.
+
+    def upscale(
+        self,
+        task: Task | str,
+        index: int | None = None,
+        *,
+        kind: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """One picture of a grid, 1-4; or, by `kind` (subtle, creative, 2x, 4x), a single picture made larger."""
+        return self._follow_up(
+            task, lambda task_id: Upscale(task_id=task_id, index=index, kind=kind, **common), timeout
+        )
+
+    def vary(
+        self,
+        task: Task | str,
+        index: int | None = None,
+        *,
+        strength: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """A new grid of variations of a grid's picture, 1-4; or, by `strength` (subtle, strong), of a single one."""
+        return self._follow_up(
+            task, lambda task_id: Vary(task_id=task_id, index=index, strength=strength, **common), timeout
+        )
+
+    def reroll(self, task: Task | str, *, timeout: float = DEFAULT_TIMEOUT, **common: Unpack[Common]) -> Task:
+        """A new grid from the same prompt."""
+        return self._follow_up(task, lambda task_id: Reroll(task_id=task_id, **common), timeout)
+
+    def zoom(
+        self,
+        task: Task | str,
+        ratio: float | None = 2,
+        *,
+        prompt: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """A single picture with more around it, 1.5 or 2 times.
+
+        `ratio=None` is the custom zoom, whose `prompt` ends in `--zoom 1` to `--zoom 2`; without one it waits for it.
+        """
+        deadline = self._timing.deadline(timeout)
+        if ratio is not None and prompt is not None:
+            raise TypeError("a prompt belongs to the custom zoom: ratio=None")
+        zoomed = self._follow_up(task, lambda task_id: Zoom(task_id=task_id, ratio=ratio, **common), deadline.left)
+        return self._answered(zoomed, prompt, None, deadline)
+
+    def pan(
+        self, task: Task | str, direction: str, *, timeout: float = DEFAULT_TIMEOUT, **common: Unpack[Common]
+    ) -> Task:
+        """A single picture continued to the left, right, up or down."""
+        return self._follow_up(task, lambda task_id: Pan(task_id=task_id, direction=direction, **common), timeout)
+
+    def inpaint(
+        self,
+        task: Task | str,
+        *,
+        mask: Picture | None = None,
+        prompt: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """A single picture painted anew where `mask` is white; without mask and prompt, it waits for `confirm`."""
+        deadline = self._timing.deadline(timeout)
+        opened = self._follow_up(task, lambda task_id: Inpaint(task_id=task_id, **common), deadline.left)
+        return self._answered(opened, prompt, mask, deadline)
+
+    def remix(
+        self,
+        task: Task | str,
+        index: int,
+        prompt: str | None = None,
+        *,
+        strength: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """A variation of a grid's picture, 1-4, from another prompt; without one it may wait for `confirm`."""
+        deadline = self._timing.deadline(timeout)
+        now, later = (prompt, None) if self._takes_at_once(task, Remix) else (None, prompt)
+
+        def ask(task_id: str) -> Remix:
+            return Remix(task_id=task_id, index=index, prompt=now, strength=strength, **common)
+
+        return self._answered(self._follow_up(task, ask, deadline.left), later, None, deadline)
+
+    def animate(
+        self,
+        task: Task | str,
+        index: int | None = None,
+        *,
+        prompt: str | None = None,
+        motion: str = Motion.HIGH.value,
+        timeout: float = DEFAULT_TIMEOUT,
+        **fields: Any,
+    ) -> Task:
+        """Clips that begin with a single picture, or with picture `index` of a grid."""
+        return self._follow_up(
+            task,
+            lambda task_id: Animate(task_id=task_id, index=index, prompt=prompt, motion=motion, **fields),
+            timeout,
+        )
+
+    def extend(
+        self,
+        task: Task | str,
+        index: int = 1,
+        *,
+        prompt: str | None = None,
+        motion: str = Motion.HIGH.value,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """A clip of a video, continued."""
+        return self._follow_up(
+            task,
+            lambda task_id: Extend(task_id=task_id, index=index, prompt=prompt, motion=motion, **common),
+            timeout,
+        )
+
+    def confirm(
+        self,
+        task: Task | str,
+        prompt: str | None = None,
+        mask: Picture | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        **common: Unpack[Common],
+    ) -> Task:
+        """The answer to a task that needs input. Wait for what is returned: its id may be the same or another."""
+        return self._follow_up(
+            task, lambda task_id: Confirm(task_id=task_id, prompt=prompt, mask=mask, **common), timeout
+        )
+
+    def cancel(self, task: Task | str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
+        """The end of a task that is on its way or waits for input."""
+        return self._follow_up(task, lambda task_id: Cancel(task_id=task_id), timeout)
+
+    def _answered(self, task: Task, prompt: str | None, mask: Picture | None, deadline: Deadline) -> Task:
+        """The task, or what follows when it has asked and been answered."""
+        if prompt is None and mask is None:
+            return task
+        waiting = self._wait(task, deadline, None)
+        if waiting.status is not Status.NEEDS_INPUT:
+            raise TaskFailed(f"task {waiting.ref} is {waiting.status} and did not ask for input", task=waiting)
+        return self.confirm(waiting, prompt, mask, timeout=deadline.left)
