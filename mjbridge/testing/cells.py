@@ -1,7 +1,7 @@
 """The capability table, proved: each command is done on the emulator, or refused before any request."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final, NoReturn, cast
 
 import pytest
@@ -38,7 +38,7 @@ from mjbridge.provider import Backend, Level
 from mjbridge.task import Action, Status, Task
 from mjbridge.testing.fake import FakeTransport
 from mjbridge.testing.stage import PROMPT, Clock, Stage, settled
-from mjbridge.wire import HttpRequest, HttpResponse, Transport
+from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse, Transport
 
 
 class Listening:
@@ -53,9 +53,9 @@ class Listening:
         self.requests.append(request)
         return self._transport.send(request)
 
-    def picture(self, url: str) -> bytes:
-        """The other's picture."""
-        return self._transport.picture(url)
+    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> AbstractContextManager[Content]:
+        """The other's content."""
+        return self._transport.open(url, limit, start)
 
     def close(self) -> None:
         """Nothing to free."""

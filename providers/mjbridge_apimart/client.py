@@ -126,8 +126,8 @@ class APIMart(Provider):
     }
     lacks: ClassVar[Mapping[str, str]] = {
         "Blend": "it blends 2 to 4 pictures",
-        "Shorten": "no page of its has it: mjproxy, octopusx and cometapi do",
-        "SwapFace": "no page of its has it: mjproxy and octopusx do",
+        "Shorten": "no page of its has it; describe a picture, or write a shorter prompt",
+        "SwapFace": "no page of its has it; edit the picture instead",
         "Extend": "it refuses extensions: give the last frame to Video",
         "Cancel": "no page of its has it; a task that waits for input ends after 30 minutes, refunded",
         "Press": "each kind of button has a path of its own, and this kind has none",

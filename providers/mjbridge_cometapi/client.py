@@ -66,7 +66,7 @@ class CometAPI(FamilyProvider):
     seed_path = None
     supports: ClassVar[Mapping[type[Command], Support]] = {
         Imagine: NATIVE,
-        Blend: Support(limits={"images": "2 to 5"}),
+        Blend: NATIVE,
         Describe: NATIVE,
         Shorten: Support(note="only the model pages have it, on the path of a speed"),
         Edit: Support(note="listed by the reference; the body is its clients'", limits={"images": "1"}),
@@ -105,9 +105,9 @@ class CometAPI(FamilyProvider):
     takes: Mapping[str, Takes] = {"Blend.images": CONTENT, "Confirm.mask": CONTENT}
     lacks: ClassVar[Mapping[str, str]] = {
         **FamilyProvider.lacks,
-        "SwapFace": "no page of its has one: octopusx and mjproxy do",
+        "SwapFace": "no page of its has it; edit the picture instead",
         "Upload": "it hosts no pictures: give their content, or addresses of your own",
-        "Cancel": "no page of its has it: a task that waits for input may be left alone",
+        "Cancel": "no page of its has it; a task that waits for input may be left alone",
         "speed": 'the account\'s option speed = "path" has it',
     }
     form = Form(

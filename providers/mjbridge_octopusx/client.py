@@ -68,7 +68,7 @@ class OctopusX(FamilyProvider):
     Options = OctopusXOptions
     supports: ClassVar[Mapping[type[Command], Support]] = {
         Imagine: Support(limits={"speed": "relax or fast", "bot": "midjourney"}),
-        Blend: Support(limits={"images": "2 to 5", "speed": "relax or fast"}),
+        Blend: Support(limits={"speed": "relax or fast"}),
         Describe: NATIVE,
         Shorten: NATIVE,
         Video: Support(
@@ -128,9 +128,9 @@ class OctopusX(FamilyProvider):
     takes: Mapping[str, Takes] = {**FamilyProvider.takes, "Video.image": ADDRESS}
     lacks: ClassVar[Mapping[str, str]] = {
         **FamilyProvider.lacks,
-        "Edit": "no page of its has one: inpaint an upscaled picture, or use mjproxy, cometapi or apimart",
-        "Remix": "no page of its has one: vary the picture, or imagine it with another prompt",
-        "Cancel": "no page of its has it: a task that waits for input may be left alone",
+        "Edit": "no page of its has it; inpaint an upscaled picture instead",
+        "Remix": "no page of its has it; vary the picture, or imagine it with another prompt",
+        "Cancel": "no page of its has it; a task that waits for input may be left alone",
         "Imagine.bot": "write --niji in the prompt",
         "speed": f"only {', '.join(kind.__name__ for kind in _WITH_MODE)} have one",
     }
