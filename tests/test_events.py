@@ -21,7 +21,7 @@ from mjbridge.events import (
     UnknownValue,
 )
 from mjbridge.testing import FakeTransport
-from mjbridge.testing.contract import NOW, Clock
+from mjbridge.testing.stage import NOW, Clock
 
 KEY = "sk-listened-0123456789abcdef"
 ACCEPTED = HttpResponse(200, b'{"code": 1, "result": "7", "description": "ok"}')

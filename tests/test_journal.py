@@ -232,7 +232,7 @@ def test_a_doubt_can_be_dismissed_by_its_id_and_only_once(kept: Journal) -> None
 
 class _Drawn(Command, frozen=True):
     prompt: str
-    pictures: list[bytes]
+    drawings: list[bytes]
 
 
 def test_a_command_is_kept_without_its_pictures_and_without_the_key(kept: Journal) -> None:
@@ -242,14 +242,14 @@ def test_a_command_is_kept_without_its_pictures_and_without_the_key(kept: Journa
         "half": "\ud800",
         3: {1},
     }
-    command = _Drawn(prompt="a lighthouse", pictures=[b"1234"], extra=extra)
+    command = _Drawn(prompt="a lighthouse", drawings=[b"1234"], extra=extra)
     kept.submission("main", "mjproxy", command, lambda text: text.replace(KEY, "[key]")).intend()
     (entry,) = kept.all()
     assert (entry.id, entry.submitted_at.timestamp()) == ("id-1", 1000.0)
     assert msgspec.json.decode(entry.command) == {
         "command": "_drawn",
         "prompt": "a lighthouse",
-        "pictures": ["[4 bytes]"],
+        "drawings": ["[4 bytes]"],
         "extra": {
             "notify": "https://me.example/?key=[key]",
             "image": "[26 characters]",
