@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _HOST: Final = "127.0.0.1"
 _PATIENCE: Final = 5.0
 """Seconds after which a server gives up on a silent client: only a broken test waits so long."""
+_GLANCE: Final = 0.001
 _CHUNK: Final = 2**16
 _LENGTH: Final = re.compile(rb"\r\nContent-Length: *(\d+)", re.IGNORECASE)
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -62,12 +63,10 @@ class Connection:
 
     def request(self) -> bytes:
         """The next request as it came, head and body; `b""` when the client has left."""
-        while b"\r\n\r\n" not in self._unread:
+        while not _size(self._unread):
             if not self._receive():
                 return b""
-        head = self._unread.index(b"\r\n\r\n") + 4
-        length = _LENGTH.search(self._unread[:head])
-        size = head + (int(length[1]) if length else 0)
+        size = _size(self._unread)
         while len(self._unread) < size and self._receive():
             pass
         raw, self._unread = self._unread[:size], self._unread[size:]
@@ -85,6 +84,11 @@ class Connection:
             if self._closing.wait(pause):
                 return
             self.send(data)
+
+    def arrived(self) -> None:
+        """Wait until a whole request has come, and leave it unread."""
+        while len(seen := self._peer.recv(_CHUNK, socket.MSG_PEEK)) < (_size(seen) or _CHUNK) and seen:
+            self._closing.wait(_GLANCE)
 
     def sip(self, size: int, times: int, pause: float = 0.0) -> None:
         """Read up to so many bytes, so many times, with a pause before each."""
@@ -126,6 +130,13 @@ class Connection:
         received = self._peer.recv(_CHUNK)
         self._unread += received
         return len(received)
+
+
+def _size(seen: bytes) -> int:
+    """How long the request is that begins so, 0 while its head is not whole."""
+    head = seen.find(b"\r\n\r\n") + 4
+    length = _LENGTH.search(seen[:head])
+    return head + (int(length[1]) if length else 0) if head > 3 else 0
 
 
 Handler = Callable[[Connection], None]

@@ -130,7 +130,9 @@ def test_a_state_that_nobody_knows_is_given_up_after_minutes_and_can_be_waited_f
     assert (caught.value.task.status, caught.value.task.vendor_status) == (Status.UNKNOWN, "DREAMING")
     assert caught.value.account == "main"
     # Another process has but the ref.
-    elsewhere = Bridge(bridge.config, clock=clock, sleep=clock.sleep, transport=lambda *_: vendors["main"])
+    elsewhere = Bridge(
+        bridge.config, clock=clock, sleep=clock.sleep, transport=lambda _provider, _settings: vendors["main"]
+    )
     clock.sleep(200)
     assert elsewhere.wait(caught.value.task.ref).status is Status.COMPLETED
 
@@ -243,7 +245,9 @@ def test_without_a_list_an_account_s_tasks_are_asked_for_one_by_one_and_the_othe
         "a": {"provider": "apimart", "api_key": "sk-x"},
         "m": {"provider": "mjproxy", "base_url": "http://mj"},
     }
-    bridge = Bridge({"accounts": accounts}, clock=clock, sleep=clock.sleep, transport=lambda *_: Single())
+    bridge = Bridge(
+        {"accounts": accounts}, clock=clock, sleep=clock.sleep, transport=lambda _provider, _settings: Single()
+    )
     assert len(list(bridge.wait_many(["a:1", "a:2", "a:3", "m:1"]))) == 4
     assert Counter(asked) == {"apimart": 3, "mjproxy": 1}
 
