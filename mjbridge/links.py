@@ -164,7 +164,7 @@ class _Pinned(PunctualAdapter):
         super().__init__(countdown)
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        """The hook that requests has for this (since 2.32.2)."""
+        """The hook that requests has for this (since 2.32.3)."""
         host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
         proof: dict[str, Any] = {"server_hostname": host["host"]} if host["scheme"] == "https" else {}
         return {**host, "host": self._address}, {**pool, **proof}

@@ -38,7 +38,7 @@ class Emulated:
         self.greeting = "".join(lines[:-1])
         self.curl = lines[-1]
         self.config = tomllib.loads(self.greeting.partition("\n")[2])
-        self.url = str(self.config["accounts"]["emulated"]["base_url"])
+        self.url = self.greeting.split()[4]
 
     def bridge(self, **settings: Any) -> Bridge:
         """A bridge as the greeting configures it."""
@@ -112,8 +112,13 @@ def test_faults_come_as_often_as_the_flag_says(emulate: Emulate) -> None:
 
 
 def test_pictures_begin_with_the_public_url(emulate: Emulate) -> None:
+    """Which is where others find it: the configuration is theirs."""
     emulated = emulate("--provider", "mjproxy", "--seconds", "0", "--public-url", "http://pictures.example/")
-    assert emulated.url == "http://pictures.example"
+    assert emulated.config["accounts"]["emulated"]["base_url"] == "http://pictures.example"
+    with emulated.bridge(base_url=emulated.url) as bridge:
+        task = bridge.wait(bridge.imagine("pig"))
+    assert task.images
+    assert all(url.startswith("http://pictures.example/") for url in (task.image_url or "", *task.images))
 
 
 def test_it_ends_politely_on_a_terminate_too(emulate: Emulate) -> None:

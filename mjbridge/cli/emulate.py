@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _THREADS: Final = 16
-_ANY_KEY: Final = "sk-anything"
+_ANY_KEY: Final = "sk-any-key-will-do"
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 what the user may ask for
 
 
@@ -63,14 +63,15 @@ def emulate(
     dialect = plugins.load(provider)()
     script = [parse(fault) for fault in faults]
     with closing(_listening(host, port)) as listener:
-        url = public_url or _url(_EVERYWHERE.get(host, host), listener.getsockname()[1])
-        emulator = Emulator(dialect, public_url=url.rstrip("/"), duration=seconds, key=key)
+        here = _url(_EVERYWHERE.get(host, host), listener.getsockname()[1])
+        emulator = Emulator(dialect, public_url=(public_url or here).rstrip("/"), duration=seconds, key=key)
         emulator.faults.add(*script)
         server = waitress.create_server(_told(application(emulator)), sockets=[listener], threads=_THREADS)
         # Whoever stops it politely gets the same clean end as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
-            click.echo(_greeting(dialect, emulator.public_url, key or _ANY_KEY))
+            click.echo(f"{dialect.name} is emulated at {here} (Ctrl-C ends it)\n")
+            click.echo(_first_steps(dialect, emulator.public_url, key or _ANY_KEY))
             server.run()
         server.close()
 
@@ -108,11 +109,9 @@ def _told(served: "WSGIApplication") -> "WSGIApplication":
     return answer
 
 
-def _greeting(provider: Provider, url: str, key: str) -> str:
-    """Where it is, the account that reaches it, and a first request in its own dialect."""
+def _first_steps(provider: Provider, url: str, key: str) -> str:
+    """The account that reaches it, and a first request in its own dialect."""
     return f"""\
-{provider.name} is emulated at {url} (Ctrl-C ends it)
-
 # mjbridge.toml
 [accounts.emulated]
 provider = {_quoted(provider.name)}
