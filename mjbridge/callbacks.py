@@ -208,7 +208,9 @@ class _Receiver:
         try:
             yield
         except BaseException:
-            self._known.pop(task.ref, None)
+            # Later news may have come meanwhile, and has been told by itself.
+            if self._known.get(task.ref) == task:
+                del self._known[task.ref]
             raise
 
 
