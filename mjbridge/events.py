@@ -96,7 +96,7 @@ class TaskUpdated(Event, frozen=True, kw_only=True, tag="task_updated"):
     """A task as the vendor has just told it."""
 
     logger = "tasks"
-    said = "task {task_id} is {status}, {progress} %"
+    said = "task {task_id} is {status}"
 
     task_id: str
     status: Status
