@@ -222,17 +222,14 @@ class Account:
             self._events.tell(kind, account=self.name, provider=self.provider.name, operation=operation, **shown)
 
     def _tell_of(self, operation: str, tasks: Iterable[Task]) -> None:
-        if not self._events.wanted(UnknownValue):
-            return
+        all_are_told = self._events.wanted(TaskUpdated)
         for task in tasks:
-            self._happened(operation, TaskUpdated, task_id=task.id, status=task.status, progress=task.progress)
-            unknown = {
-                "status": task.vendor_status if task.status is Status.UNKNOWN else "",
-                "action": task.action if task.action not in _ACTIONS else "",
-            }
-            for field, value in unknown.items():
-                if value:
-                    self._happened(operation, UnknownValue, task_id=task.id, field=field, value=value)
+            if all_are_told:
+                self._happened(operation, TaskUpdated, task_id=task.id, status=task.status, progress=task.progress)
+            if task.status is Status.UNKNOWN:
+                self._happened(operation, UnknownValue, task_id=task.id, field="status", value=task.vendor_status)
+            if task.action not in _ACTIONS:
+                self._happened(operation, UnknownValue, task_id=task.id, field="action", value=task.action)
 
     def _shown(self, text: str) -> str:
         # First blotted out, then cut: half a key is too much as well.
@@ -302,7 +299,9 @@ class _Conversation:
         return response
 
     def _exchange(self, request: HttpRequest) -> HttpResponse:
-        """The reply, told like the request."""
+        """The reply, told like the request where anybody hears of it."""
+        if not self._events.wanted(RequestSent):
+            return self._transport.send(request)
         where = {"method": request.method, "path": request.path.partition("?")[0]}
         self._happened(RequestSent, **where, submits=request.submits)
         started = self._events.clock()

@@ -259,7 +259,7 @@ def _bare(value: Any) -> Any:
 def _logged(consequence: str) -> Generator[None, None, None]:
     try:
         yield
-    except JournalError as error:
+    except Exception as error:  # noqa: BLE001 whatever keeps the outcome from being written, the task is paid for
         _log.error("%s: %s", consequence, error)
 
 
