@@ -7,13 +7,14 @@ from typing import Final
 
 import msgspec
 
-from benchmarks import normalize
+from benchmarks import bridge, normalize
 from benchmarks.report import Report
 
 BENCHMARKS: Final[Mapping[str, Callable[[int, int], Report]]] = {
+    "bridge": bridge.measure,
     "normalize": normalize.measure,
 }
-"""Each measures so many records in so many rounds."""
+"""Each measures so many records, or tasks, in so many rounds."""
 
 RECORDS: Final = 200_000
 ROUNDS: Final = 5
