@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mjbridge import Config, config
+from mjbridge import Config, config, plugins
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,6 +34,16 @@ def test_toml_is_a_configuration_or_an_entry_point(page: str, code: str) -> None
     del page
     written = tomllib.loads(code)
     assert "project" in written or isinstance(config.load(written), Config)
+
+
+@pytest.mark.parametrize("provider", ["apimart", "cometapi", "mjproxy", "octopusx"])
+def test_every_code_of_a_vendor_is_told(provider: str) -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    for code, refusal in plugins.load(provider).refusals.items():
+        row = next(
+            (line for line in page.splitlines() if line.startswith(f"| `{code}` |") and refusal.meaning in line), ""
+        )
+        assert refusal.category.__name__ in row, code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
