@@ -106,9 +106,17 @@ def test_open_hands_the_picture_to_the_desktop(shell: Shell) -> None:
     assert (shell.folder / "opened").read_text().strip() == "a.jpg"
 
 
-def test_a_task_without_a_picture_is_shown_as_fetch_shows_it(shell: Shell) -> None:
+def unfinished(shell: Shell) -> str:
+    """The ref of a task that will not be finished today."""
     (shell.folder / "mjbridge.toml").write_text('[accounts.a]\nprovider = "mjproxy"\nbase_url = "emulator:jobs"\n')
     ref = shell.task("imagine", "pig", "--no-wait").ref
+    (job,) = (shell.folder / "jobs").iterdir()
+    job.write_text(json.dumps(json.loads(job.read_text()) | {"duration": 10**6}))
+    return ref
+
+
+def test_a_task_without_a_picture_is_shown_as_fetch_shows_it(shell: Shell) -> None:
+    ref = unfinished(shell)
     done = shell("show", ref)
     assert done.returncode == 0
     assert f"{ref} p" in done.stdout.decode()
@@ -170,8 +178,6 @@ def test_download_as_json_is_the_ref_and_the_paths(shell: Shell) -> None:
 
 
 def test_a_download_of_nothing_is_said(shell: Shell) -> None:
-    (shell.folder / "mjbridge.toml").write_text('[accounts.a]\nprovider = "mjproxy"\nbase_url = "emulator:jobs"\n')
-    ref = shell.task("imagine", "pig", "--no-wait").ref
-    done = shell("download", ref)
+    done = shell("download", unfinished(shell))
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"has no finished picture" in done.stderr
