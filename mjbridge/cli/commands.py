@@ -1,26 +1,19 @@
 """The commands. Providers are imported by what a command does, never by `--help`."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import click
 import msgspec
 
 from mjbridge import plugins, records
-from mjbridge.bridge import Bridge
-from mjbridge.cli import FAILURE, completion, configuration, journal
-from mjbridge.cli.accounts import EMULATED, open_bridge
+from mjbridge.cli import FAILURE, completion, configuration, journal, vocabulary
 from mjbridge.cli.capabilities import capabilities
 from mjbridge.cli.download import download
 from mjbridge.cli.emulate import emulate
-from mjbridge.cli.output import progress, saving, show_providers, show_task, write_line
+from mjbridge.cli.output import show_providers, write_line
 from mjbridge.cli.show import show
-from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.records import Reject
-from mjbridge.task import Bot, Speed, Status, Task
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _INTERRUPTED = 130
 
@@ -63,101 +56,8 @@ cli.add_command(show)
 cli.add_command(capabilities)
 cli.add_command(journal.tasks)
 cli.add_command(journal.resume)
-
-
-def _task_options(function: Function) -> Function:
-    """The options of every command that ends in a task."""
-    options = (
-        click.option("--download", metavar="DIR", type=click.Path(path_type=Path), help="Save the pictures in DIR."),
-        click.option("--singles", is_flag=True, help="With --download: the four singles too, cut if need be."),
-        click.option("--timeout", metavar="SECONDS", type=float, default=600, show_default=True, help="Longest wait."),
-        click.option("--json", "as_json", is_flag=True, help="Print the task as one line of JSON."),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-_no_wait = click.option("--no-wait", is_flag=True, help="Print the submitted task and leave.")
-
-
-@cli.command()
-@click.argument("prompt")
-@click.option("--account", metavar="NAME", help="The account or route to use (default: the route 'default').")
-@click.option("--emulate", metavar="PROVIDER", help="Use this provider's emulator: no network, no key, no cost.")
-@click.option("--bot", type=click.Choice(list(Bot)), help="Which bot draws.")
-@click.option("--speed", type=click.Choice(list(Speed)), help="Which queue runs it.")
-@_no_wait
-@_task_options
-@click.pass_obj
-def imagine(
-    config: str | None,
-    /,
-    prompt: str,
-    account: str | None,
-    emulate: str | None,
-    bot: str | None,
-    speed: str | None,
-    **shown: Any,
-) -> int:
-    """Make a grid of four pictures from PROMPT."""
-    if account and emulate:
-        raise click.UsageError("--account and --emulate exclude each other")
-    route = f"{EMULATED}{emulate}" if emulate else account or DEFAULT_ROUTE
-    return _with(config, route, lambda bridge: bridge.imagine(prompt, route=route, bot=bot, speed=speed), **shown)
-
-
-@cli.command()
-@click.argument("ref")
-@click.option("--wait", is_flag=True, help="Poll until the task is settled.")
-@_task_options
-@click.pass_obj
-def fetch(config: str | None, /, ref: str, wait: bool, **shown: Any) -> int:
-    """Show the task REF as it stands."""
-    return _with(config, ref, lambda bridge: bridge.fetch(ref), no_wait=not wait, **shown)
-
-
-@cli.command()
-@click.argument("ref")
-@click.argument("button")
-@_no_wait
-@_task_options
-@click.pass_obj
-def press(config: str | None, /, ref: str, button: str, **shown: Any) -> int:
-    """Press a BUTTON of the task REF: its label (U1), emoji or custom id."""
-    return _with(config, ref, lambda bridge: bridge.press(ref, button), **shown)
-
-
-@cli.command()
-@click.argument("ref")
-@click.argument("number", type=click.IntRange(1, 4))
-@_no_wait
-@_task_options
-@click.pass_obj
-def upscale(config: str | None, /, ref: str, number: int, **shown: Any) -> int:
-    """Get picture NUMBER (1-4) of the grid REF by itself."""
-    return _with(config, ref, lambda bridge: bridge.upscale(ref, number), **shown)
-
-
-@cli.command()
-@click.argument("ref")
-@click.argument("number", type=click.IntRange(1, 4))
-@_no_wait
-@_task_options
-@click.pass_obj
-def vary(config: str | None, /, ref: str, number: int, **shown: Any) -> int:
-    """Make a new grid of variations of picture NUMBER (1-4) of the grid REF."""
-    return _with(config, ref, lambda bridge: bridge.vary(ref, number), **shown)
-
-
-@cli.command()
-@click.argument("ref")
-@_no_wait
-@_task_options
-@click.pass_obj
-def reroll(config: str | None, /, ref: str, **shown: Any) -> int:
-    """Make a new grid from the same prompt as the grid REF."""
-    return _with(config, ref, lambda bridge: bridge.reroll(ref), **shown)
+for _command in vocabulary.ALL:
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -196,41 +96,6 @@ def normalize(file: click.File, provider: str | None) -> int:
 def _content(file: Any) -> bytes:
     content: bytes = file.read()
     return content
-
-
-def _with(config: str | None, ref: str, start: Callable[[Bridge], Task], **shown: Any) -> int:
-    """Run a command on the account of a ref (or on the route of that name)."""
-    with open_bridge(config, ref.partition(":")[0]) as bridge:
-        return _finish(bridge, lambda: start(bridge), **shown)
-
-
-def _finish(
-    bridge: Bridge,
-    start: Callable[[], Task],
-    *,
-    download: Path | None,
-    timeout: float,
-    as_json: bool,
-    no_wait: bool = False,
-    singles: bool = False,
-) -> int:
-    """Show a task's way to its end, save its pictures, print it; the exit code says whether it went well."""
-    with progress() as on_update:
-        task = start()
-        on_update(task)
-        if not no_wait:
-            task = bridge.wait(task, timeout, on_update)
-    saved: list[Path] = []
-    try:
-        if download and (task.images or task.video_urls):
-            with saving() as on_progress:
-                saved = bridge.download(task, download, singles=singles, on_progress=on_progress)
-        elif download:
-            click.echo(f"{task.ref} is {task.status} and has no picture to save", err=True)
-    finally:
-        # Whatever becomes of the pictures, the task is paid for and has to be seen.
-        show_task(task, saved, as_json=as_json)
-    return FAILURE if task.status in (Status.FAILED, Status.CANCELLED) else 0
 
 
 completion.install(cli)

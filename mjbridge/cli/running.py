@@ -1,0 +1,117 @@
+"""How a command that ends in a task is run: its options, its way to the end, its files, its exit code."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from mjbridge.bridge import Bridge
+from mjbridge.cli import FAILURE
+from mjbridge.cli.accounts import EMULATED, open_bridge
+from mjbridge.cli.output import progress, saving, show_task
+from mjbridge.config import DEFAULT_ROUTE
+from mjbridge.task import Status, Task
+
+Ask = Callable[..., Task]
+"""A method of `Bridge`, or a function like one: the bridge, a follow-up's ref, and the command's own values."""
+
+_SHOWN: Final = ("download", "singles", "timeout", "as_json", "no_wait")
+
+
+def task_options(*, waits: bool = True) -> list[click.Parameter]:
+    """The options of every command that ends in a task; one that always waits cannot be told not to."""
+    no_wait = click.Option(["--no-wait"], is_flag=True, help="Print the submitted task and leave.")
+    return [
+        *([no_wait] if waits else []),
+        click.Option(
+            ["--download"], metavar="DIR", type=click.Path(path_type=Path), help="Save the pictures and clips in DIR."
+        ),
+        click.Option(["--singles"], is_flag=True, help="With --download: the four singles too, cut if need be."),
+        click.Option(
+            ["--timeout"], metavar="SECONDS", type=float, default=600, show_default=True, help="Longest wait."
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print the task as one line of JSON."),
+    ]
+
+
+def route_options() -> list[click.Parameter]:
+    """Where a new task goes."""
+    return [
+        click.Option(["--account"], metavar="NAME", help="The account or route to use (default: the route 'default')."),
+        click.Option(
+            ["--emulate"], metavar="PROVIDER", help="Use this provider's emulator: no network, no key, no cost."
+        ),
+    ]
+
+
+def chosen_route(account: str | None, emulate: str | None) -> str:
+    """The account or route that the options name."""
+    if account and emulate:
+        raise click.UsageError("--account and --emulate exclude each other")
+    return f"{EMULATED}{emulate}" if emulate else account or DEFAULT_ROUTE
+
+
+def new_task(name: str, ask: Ask, text: str, *parameters: click.Parameter) -> click.Command:
+    """A command that makes a new task: `ask(bridge, route=..., **values)`."""
+
+    def run(config: str | None, /, account: str | None, emulate: str | None, **values: Any) -> int:
+        shown = _shown(values)
+        route = chosen_route(account, emulate)
+        return with_bridge(config, route, lambda bridge: ask(bridge, route=route, **values), **shown)
+
+    options = [*parameters, *route_options(), *task_options()]
+    return click.Command(name, callback=click.pass_obj(run), params=options, help=text)
+
+
+def follow_up(name: str, ask: Ask, text: str, *parameters: click.Parameter, waits: bool = True) -> click.Command:
+    """A command about the task REF: `ask(bridge, ref, **values)`."""
+
+    def run(config: str | None, /, ref: str, **values: Any) -> int:
+        shown = _shown(values)
+        return with_bridge(config, ref, lambda bridge: ask(bridge, ref, **values), **shown)
+
+    options = [click.Argument(["ref"]), *parameters, *task_options(waits=waits)]
+    return click.Command(name, callback=click.pass_obj(run), params=options, help=text)
+
+
+def with_bridge(config: str | None, ref: str, start: Callable[[Bridge], Task], **shown: Any) -> int:
+    """Run a command on the account of a ref (or on the route of that name)."""
+    with open_bridge(config, ref.partition(":")[0]) as bridge:
+        return finish(bridge, lambda: start(bridge), **shown)
+
+
+def finish(
+    bridge: Bridge,
+    start: Callable[[], Task],
+    *,
+    download: Path | None,
+    timeout: float,
+    as_json: bool,
+    no_wait: bool = False,
+    singles: bool = False,
+) -> int:
+    """Show a task's way to its end, save its pictures, print it; the exit code says whether it went well."""
+    with progress() as on_update:
+        task = start()
+        on_update(task)
+        if not no_wait:
+            task = bridge.wait(task, timeout, on_update)
+    saved: list[Path] = []
+    try:
+        if download and (task.images or task.video_urls):
+            with saving() as on_progress:
+                saved = bridge.download(task, download, singles=singles, on_progress=on_progress)
+        elif download:
+            click.echo(f"{task.ref} is {task.status} and has no picture to save", err=True)
+    finally:
+        # Whatever becomes of the pictures, the task is paid for and has to be seen.
+        show_task(task, saved, as_json=as_json)
+    if task.status is Status.NEEDS_INPUT:
+        click.echo(f"it waits for input: mjbridge confirm {task.ref} --prompt TEXT --mask PICTURE", err=True)
+    return FAILURE if task.status in (Status.FAILED, Status.CANCELLED) else 0
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    """The values that say how a task is waited for and shown, taken out of a command's own."""
+    return {name: values.pop(name) for name in _SHOWN if name in values}

@@ -1,0 +1,267 @@
+"""The commands of the vocabulary at the command line: a row each, over the bridge's method of that name."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from mjbridge import inputs
+from mjbridge.bridge import Bridge
+from mjbridge.cli.accounts import open_bridge
+from mjbridge.cli.output import show_task
+from mjbridge.cli.running import chosen_route, follow_up, new_task, route_options, task_options, with_bridge
+from mjbridge.commands import Dimensions, Direction, Enlargement, Motion, Strength
+from mjbridge.commands.follow_ups import ZOOMS
+from mjbridge.task import Bot, Speed, Task
+
+
+class Picture(click.Path):
+    """A file, or an http(s) URL or data URI as it is."""
+
+    name = "picture"
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """What was written is a path only if it is nothing else."""
+        given = inputs.is_address(value) or inputs.is_content(value)
+        return value if given else super().convert(value, param, ctx)
+
+
+PICTURE: Final = Picture()
+
+
+def _choice(words: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([word.value for word in words])
+
+
+def _number(*, required: bool = True) -> click.Argument:
+    metavar = "NUMBER" if required else "[NUMBER]"
+    return click.Argument(["index"], metavar=metavar, type=click.IntRange(1, 4), required=required)
+
+
+def _words(help_text: str = "What it shall show.") -> click.Option:
+    return click.Option(["--prompt"], metavar="TEXT", help=help_text)
+
+
+def _bot() -> click.Option:
+    return click.Option(["--bot"], type=_choice(Bot), help="Which bot draws.")
+
+
+def _speed() -> click.Option:
+    return click.Option(["--speed"], type=_choice(Speed), help="Which queue runs it.")
+
+
+def _picture(name: str, help_text: str, *, multiple: bool = False) -> click.Option:
+    return click.Option([name], metavar="PICTURE", type=PICTURE, multiple=multiple, help=help_text)
+
+
+def _clips() -> list[click.Parameter]:
+    return [
+        _words("What shall happen."),
+        click.Option(["--motion"], type=_choice(Motion), default=Motion.HIGH.value, help="How much moves."),
+    ]
+
+
+def _longer_clips() -> list[click.Parameter]:
+    return [
+        *_clips(),
+        click.Option(["--batch"], type=int, metavar="CLIPS", help="How many clips: 1, 2 or 4."),
+        click.Option(["--resolution"], type=int, metavar="LINES", help="480 or 720."),
+    ]
+
+
+def _zoom(bridge: Bridge, ref: str, ratio: str, prompt: str | None, **more: Any) -> Task:
+    return bridge.zoom(ref, None if prompt else float(ratio), prompt=prompt, **more)
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (
+    new_task(
+        "imagine",
+        Bridge.imagine,
+        "Make a grid of four pictures from PROMPT, which may hold Midjourney's --flags.",
+        click.Argument(["prompt"]),
+        _picture("--images", "A picture to look at; may be given again.", multiple=True),
+        _picture("--style-reference", "A picture for its style; may be given again.", multiple=True),
+        _picture("--character-reference", "A picture for its character; may be given again.", multiple=True),
+        _bot(),
+        _speed(),
+    ),
+    new_task(
+        "blend",
+        Bridge.blend,
+        "Make a grid from two to five PICTURES, each a file or a URL.",
+        click.Argument(["images"], metavar="PICTURES...", nargs=-1, required=True, type=PICTURE),
+        click.Option(["--dimensions"], type=_choice(Dimensions), help="1:1, 2:3 or 3:2."),
+        _bot(),
+        _speed(),
+    ),
+    new_task(
+        "describe",
+        Bridge.describe,
+        "Suggest prompts for PICTURE, a file or a URL.",
+        click.Argument(["image"], metavar="PICTURE", type=PICTURE),
+        _speed(),
+    ),
+    new_task("shorten", Bridge.shorten, "Suggest shorter prompts for PROMPT.", click.Argument(["prompt"]), _speed()),
+    new_task(
+        "edit",
+        Bridge.edit,
+        "Change PICTURES, files or URLs, as PROMPT says.",
+        click.Argument(["prompt"]),
+        click.Argument(["images"], metavar="PICTURES...", nargs=-1, required=True, type=PICTURE),
+        _picture("--mask", "White is where it changes."),
+        _speed(),
+    ),
+    new_task(
+        "swap-face",
+        Bridge.swap_face,
+        "Put the face of SOURCE into TARGET, both files or URLs.",
+        click.Argument(["source"], type=PICTURE),
+        click.Argument(["target"], type=PICTURE),
+        _speed(),
+    ),
+    follow_up(
+        "press",
+        Bridge.press,
+        "Press a BUTTON of the task REF: its label (U1), emoji or custom id.",
+        click.Argument(["button"]),
+    ),
+    follow_up(
+        "upscale",
+        Bridge.upscale,
+        "Get picture NUMBER (1-4) of the grid REF by itself, or the single picture REF larger (--kind).",
+        _number(required=False),
+        click.Option(["--kind"], type=_choice(Enlargement), help="How a single picture is made larger."),
+    ),
+    follow_up(
+        "vary",
+        Bridge.vary,
+        "Vary picture NUMBER (1-4) of the grid REF, or the single picture REF (--strength), into a new grid.",
+        _number(required=False),
+        click.Option(["--strength"], type=_choice(Strength), help="How far from a single picture."),
+    ),
+    follow_up("reroll", Bridge.reroll, "Make a new grid from the same prompt as the grid REF."),
+    follow_up(
+        "zoom",
+        _zoom,
+        "Show more around the single picture REF.",
+        click.Option(["--ratio"], type=click.Choice([f"{ratio:g}" for ratio in ZOOMS]), default="2", show_default=True),
+        _words("A custom zoom: the whole prompt, with --zoom 1 to --zoom 2 in it."),
+    ),
+    follow_up(
+        "pan",
+        Bridge.pan,
+        "Continue the single picture REF to one side.",
+        click.Argument(["direction"], type=_choice(Direction)),
+    ),
+    follow_up(
+        "inpaint",
+        Bridge.inpaint,
+        "Paint a part of the single picture REF anew. Without --mask and --prompt the task waits for `confirm`.",
+        _picture("--mask", "White is repainted, black is kept."),
+        _words(),
+    ),
+    follow_up(
+        "remix",
+        Bridge.remix,
+        "Vary picture NUMBER (1-4) of the grid REF from another prompt.",
+        _number(),
+        _words(),
+        click.Option(["--strength"], type=_choice(Strength), help="How far from the picture."),
+    ),
+    follow_up(
+        "confirm",
+        Bridge.confirm,
+        "Answer the task REF, which needs input.",
+        _words(),
+        _picture("--mask", "White is repainted, black is kept."),
+    ),
+    follow_up(
+        "extend",
+        Bridge.extend,
+        "Continue a clip of the video REF.",
+        click.Option(["--index"], type=click.IntRange(1, 4), default=1, show_default=True, help="Which clip."),
+        *_clips(),
+    ),
+    follow_up("wait", Bridge.fetch, "Poll the task REF until it is settled.", waits=False),
+)
+
+
+def _video(config: str | None, /, source: str, account: str | None, emulate: str | None, **values: Any) -> int:
+    own = {name: values.pop(name) for name in ("end_image", "index", "prompt", "motion", "batch", "resolution")}
+    end_image, index = own.pop("end_image"), own.pop("index")
+    if ":" in source and not inputs.is_address(source) and not inputs.is_content(source) and not Path(source).exists():
+        if account or emulate or end_image:
+            raise click.UsageError("a video of a task is made by its account, and has no --account, --emulate or --end")
+        return with_bridge(config, source, lambda bridge: bridge.animate(source, index, **own), **values)
+    if index:
+        raise click.UsageError("--index is of a task's grid, and SOURCE is a picture")
+    picture, route = PICTURE.convert(source, None, None), chosen_route(account, emulate)
+    return with_bridge(
+        config, route, lambda bridge: bridge.video(picture, end_image=end_image, route=route, **own), **values
+    )
+
+
+VIDEO: Final = click.Command(
+    "video",
+    callback=click.pass_obj(_video),
+    help="Make clips that begin with SOURCE: a file, a URL, or the REF of a task.",
+    params=[
+        click.Argument(["source"], metavar="SOURCE"),
+        click.Option(["--index"], type=click.IntRange(1, 4), help="Which picture, where the task is a grid."),
+        click.Option(["--end", "end_image"], metavar="PICTURE", type=PICTURE, help="What it shall end with."),
+        *_longer_clips(),
+        *route_options(),
+        *task_options(),
+    ],
+)
+
+
+@click.command()
+@click.argument("image", metavar="PICTURE", type=PICTURE)
+@click.pass_obj
+def upload(config: str | None, /, image: Path | str, account: str | None, emulate: str | None) -> None:
+    """Give PICTURE, a file or a URL, an address at the vendor, and print it."""
+    route = chosen_route(account, emulate)
+    with open_bridge(config, route) as bridge:
+        click.echo(bridge.upload(image, route=route))
+
+
+upload.params.extend(route_options())
+
+
+@click.command()
+@click.argument("ref")
+@click.pass_obj
+def seed(config: str | None, /, ref: str) -> None:
+    """Print the seed of the task REF."""
+    with open_bridge(config, ref.partition(":")[0]) as bridge:
+        click.echo(bridge.seed(ref))
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--json", "as_json", is_flag=True, help="Print the task as one line of JSON.")
+@click.pass_obj
+def cancel(config: str | None, /, ref: str, *, as_json: bool) -> None:
+    """End the task REF, which is on its way or waits for input."""
+    with open_bridge(config, ref.partition(":")[0]) as bridge:
+        show_task(bridge.cancel(ref), [], as_json=as_json)
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--wait", is_flag=True, help="Poll until the task is settled.")
+@click.pass_obj
+def fetch(config: str | None, /, ref: str, *, wait: bool, **shown: Any) -> int:
+    """Show the task REF as it stands."""
+    return with_bridge(config, ref, lambda bridge: bridge.fetch(ref), no_wait=not wait, **shown)
+
+
+fetch.params.extend(task_options(waits=False))
+
+
+ALL: Final = (*COMMANDS, VIDEO, upload, fetch, seed, cancel)
