@@ -160,7 +160,8 @@ class Drawing(Command, frozen=True):
 
     def promised(self) -> dict[str, Any]:
         """The fields of the task to come that the command already tells."""
-        return {**super().promised(), "prompt": self.flagged_prompt(), "bot": self.bot}
+        bot = Bot.NIJI.value if self.niji else self.bot
+        return {**super().promised(), "prompt": self.flagged_prompt(), "bot": bot}
 
     def picture(self, name: str, given: object) -> str:
         """A picture, or a code of Midjourney's where a style may be one."""

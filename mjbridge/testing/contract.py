@@ -23,10 +23,10 @@ from mjbridge.provider import API_VERSION, Provider
 from mjbridge.task import Bot, Speed, Status, Task
 from mjbridge.testing.cells import Cells
 from mjbridge.testing.fake import FakeTransport
-from mjbridge.testing.fixtures import Conversation, RecordCase, conversations, record_cases
+from mjbridge.testing.fixtures import Conversation, FixtureRequest, RecordCase, conversations, record_cases
 from mjbridge.testing.stage import KEY, PROMPT, Clock, settled
 from mjbridge.testing.wild import mutated
-from mjbridge.wire import HttpResponse
+from mjbridge.wire import HttpRequest, HttpResponse
 
 __all__ = ["Clock", "ProviderContract"]
 
@@ -101,7 +101,8 @@ class ProviderContract(Cells):
 
     def test_fixture_conversation(self, conversation: Conversation) -> None:
         """Whole requests are sent, and the reply becomes exactly the result or the error."""
-        transport = FakeTransport(turn.reply.response() for turn in conversation.exchange)
+        replies = (turn.reply.response() for turn in conversation.exchange)
+        transport = FakeTransport(replies, conversation.pictures)
         account = self._account(transport, conversation.options)
         argument = conversation.argument
         if conversation.operation == "submit":
@@ -111,8 +112,7 @@ class ProviderContract(Cells):
             outcome = getattr(account, conversation.operation)(argument)
         except MJBridgeError as error:
             outcome = error
-        sent = [(each.method, each.path, each.json) for each in transport.requests]
-        assert sent == [(turn.request.method, turn.request.path, turn.request.json) for turn in conversation.exchange]
+        assert [_whole(each) for each in transport.requests] == [_whole(turn.request) for turn in conversation.exchange]
         assert all(KEY in " ".join(request.headers.values()) for request in transport.requests)
         _check_outcome(outcome, conversation)
 
@@ -308,6 +308,10 @@ class ProviderContract(Cells):
         families = {each.__module__.partition(".")[0] for each in bases}
         names = [point.name for point in plugins.entry_points() if re.split(r"[.:]", point.value)[0] in families]
         return {*names, None}
+
+
+def _whole(request: HttpRequest | FixtureRequest) -> tuple[object, ...]:
+    return request.method, request.path, request.json, request.attachment
 
 
 def _check_outcome(outcome: Any, conversation: Conversation) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from mjbridge.errors import Accepted
 from mjbridge.task import Task
-from mjbridge.wire import HttpResponse
+from mjbridge.wire import Attachment, HttpResponse
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +45,7 @@ class FixtureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: str
     path: str
     json: Any = None
+    attachment: Attachment | None = None
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +77,7 @@ class Conversation(Source, frozen=True, kw_only=True, forbid_unknown_fields=True
     operation: str
     argument: Any
     exchange: list[Turn]
+    pictures: dict[str, bytes] = {}
     result: msgspec.Raw = msgspec.Raw()
     error: ExpectedError | None = None
 

@@ -54,6 +54,7 @@ from mjbridge.commands import ByButton, Drawing
 from mjbridge.fields import Record
 from mjbridge.inputs import Takes
 from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, object_in
+from mjbridge.task import NO_RAW
 from mjbridge.wire import Attachment
 from mjbridge_apimart import records
 from mjbridge_apimart.bodies import BODIES
@@ -176,6 +177,7 @@ class APIMart(Provider):
         if unsaid := next((field for field in ("speed", "state") if getattr(command, field)), None):
             raise self.unsupported(f"{unsaid} on Upload")
         addresses: list[str] = []
+        raw = NO_RAW
         command = yield from self.converted(command)
         for picture in command.images:
             reply = yield HttpRequest("POST", "/v1/uploads/images", attachment=_attachment(str(picture)))
@@ -183,11 +185,13 @@ class APIMart(Provider):
             if address is None:
                 raise reply.malformed("the answer to an upload names no url")
             addresses.append(address)
+            raw = fields.raw(reply.body)
         return Task(
             id=addresses[0],
             provider=self.name,
             status=Status.COMPLETED,
             image_urls=tuple(addresses),
+            raw=raw,
             **command.promised(),
         )
 
