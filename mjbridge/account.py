@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from mjbridge.commands import Command
+from mjbridge.commands import Cancel, Command
 from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unavailable
 from mjbridge.events import (
     SILENT,
@@ -91,6 +91,10 @@ class Account:
 
         Every submit passes here. `place` is what `enter` gave; without one it is asked for here.
         """
+        if isinstance(command, Cancel):
+            # It makes no task, so it needs no place: it frees one.
+            (task,) = self._seen("cancel", [self._run("cancel", deadline, lambda: self.provider.submit(command))])
+            return task
         place = self.enter() if place is None else place
         conversation = self._conversation("submit", deadline)
         try:

@@ -29,7 +29,7 @@ from mjbridge.commands import (
     Zoom,
 )
 from mjbridge.config import DEFAULT_ROUTE
-from mjbridge.errors import TaskFailed
+from mjbridge.errors import InvalidCommand, TaskFailed
 from mjbridge.inputs import Picture
 from mjbridge.task import Status, Task
 from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
@@ -198,7 +198,7 @@ class Vocabulary(ABC):
         """
         deadline = self._timing.deadline(timeout)
         if ratio is not None and prompt is not None:
-            raise TypeError("a prompt belongs to the custom zoom: ratio=None")
+            raise InvalidCommand("a prompt belongs to the custom zoom: ratio=None")
         zoomed = self._follow_up(task, lambda task_id: Zoom(task_id=task_id, ratio=ratio, **common), deadline.left)
         return self._answered(zoomed, prompt, None, deadline)
 

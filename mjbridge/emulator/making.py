@@ -31,7 +31,7 @@ from mjbridge.task import Action, Task
 
 _SINGLE: Final = 1 / 3
 _TEXT: Final = 1 / 6
-_FILMED: Final[Mapping[str, Any]] = {"drawn": False, "duration": 2}
+_FILMED: Final[Mapping[str, Any]] = {"drawn": False, "duration": 1}
 
 # These open a dialog; the others do where remixing is asked for.
 _DIALOGS: Final = ("inpaint", "customzoom")
