@@ -66,7 +66,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         body = {name: value for name, value in written.items() if value is not None}
         if isinstance(command, Drawing):
             flags = command.flags(name for name in PARAMETERS if name not in self.keys)
-            body["prompt"] = " ".join(filter(None, (command.prompt, flags)))
+            prompt = self.keys["prompt"].name if "prompt" in self.keys else "prompt"
+            body[prompt] = " ".join(filter(None, (command.prompt, flags)))
         return {**self.always, **self.padding, **body}
 
     def unsaid(self, command: Command) -> list[str]:

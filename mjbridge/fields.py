@@ -16,6 +16,8 @@ Record = bytes | str | Mapping[str, Any]
 
 Wire = TypeVar("Wire", bound=msgspec.Struct)
 Built = TypeVar("Built")
+Word = TypeVar("Word")
+Meaning = TypeVar("Meaning")
 
 NOT_AS_EXPECTED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a typed decoder raises for bytes that the lenient readers may still make sense of."""
@@ -25,6 +27,17 @@ _SUGGESTION = re.compile(r"[1-9]\ufe0f?\u20e3")
 _SHORTENED = "## Shortened prompts"
 
 from_timestamp: Final = datetime.fromtimestamp
+
+MIDJOURNEY_STATUSES: Final[Mapping[str, Status]] = {
+    "NOT_START": Status.PENDING,
+    "SUBMITTED": Status.PENDING,
+    "IN_PROGRESS": Status.PROCESSING,
+    "MODAL": Status.NEEDS_INPUT,
+    "SUCCESS": Status.COMPLETED,
+    "FAILURE": Status.FAILED,
+    "CANCEL": Status.CANCELLED,
+}
+"""The words that most dialects took over from the first of them."""
 
 PERCENTS: Final[Mapping[str | None, int]] = {f"{percent}%": percent for percent in range(101)}
 
@@ -195,6 +208,11 @@ def word(value: object, canonical: Mapping[str, str] = {}) -> str:
     """A vendor's word in lower case, or the canonical word for it; `""` for none."""
     lowered = (text(value) or "").strip().lower()
     return canonical.get(lowered, lowered)
+
+
+def inverse(table: Mapping[Word, Meaning]) -> dict[Meaning, Word]:
+    """A vendor's word for each meaning: of several words the last."""
+    return {meaning: vendor_word for vendor_word, meaning in table.items()}
 
 
 def status_word(task: Task, statuses: Mapping[str, Status], words: Mapping[Status, str]) -> str:

@@ -1,5 +1,6 @@
 """The plugin contract: `Provider`, which speaks a vendor's dialect, and `DialectServer`, its other half."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum, StrEnum
@@ -149,8 +150,8 @@ class Provider:
     """A vendor's dialect. Pure: it opens no socket, never sleeps, and reads no clock, environment or global.
 
     A plugin's class states `name` (its entry point's), `api_version`, `base_url` (None: the account must say) and
-    `supports` (a command that is absent is unsupported). It writes `request`, `accepted`, `fetch`, `complaint`,
-    `normalize`, `render`, `matches` and `server`; the rest is there to be overridden where a vendor differs.
+    `supports` (a command that is absent is unsupported), and the tables `bodies`, `refusals` and `signs`. It writes
+    `accepted`, `fetch`, `complaint`, `normalize`, `render` and `server`; the rest is for where a vendor differs.
     """
 
     name: ClassVar[str]
@@ -178,7 +179,7 @@ class Provider:
     batch_size: ClassVar[int] = 1
     """Tasks that are asked for in one `fetch_many`: more than one where the vendor has a list."""
     signs: ClassVar[Signs] = NO_SIGNS
-    """What makes `matches` certain: a provider that writes `matches` states it here too."""
+    """What makes `matches` certain; a provider that writes `matches` itself states it here too."""
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self.options: Any = settings.read(self.Options, options or {}, f"options of {self.name}")
@@ -203,8 +204,9 @@ class Provider:
         return self.accepted(command, reply)
 
     def request(self, command: Command) -> HttpRequest:
-        """The one request that submits a command, and says `submits`. `Unsupported` names what it cannot say."""
-        raise self.unsupported(type(command).__name__)
+        """The one request that submits a command, by `bodies`. What `submits` may cost, and is never sent twice."""
+        path, body = self.written(command)
+        return HttpRequest("POST", path, json={**body, **command.extra}, submits=True)
 
     def accepted(self, command: Command, reply: HttpResponse) -> Task:
         """The task that the reply to `request` promises; `reply.malformed` where it promises none."""
@@ -328,8 +330,12 @@ class Provider:
         raise self.unsupported("render")
 
     def matches(self, record: Mapping[str, Any]) -> Match:
-        """Whether a decoded record is of this dialect."""
-        return NO_MATCH
+        """Whether a decoded record is of this dialect: by `signs`, unless a provider knows it by more."""
+        key = next((key for key in self.signs.keys if key in record), None)
+        if key is not None:
+            return Match(Certainty.CERTAIN, f"the key {key}")
+        is_ours = bool(self.signs.ids) and str(record.get("id", "")).startswith(self.signs.ids)
+        return Match(Certainty.CERTAIN, "an id of its form") if is_ours else NO_MATCH
 
     def recognizer(self, foreign: Signs, *, keep_raw: bool = True) -> Recognizer | None:
         """For detection in hot loops: reads bytes that are this dialect beyond doubt, and is None for any other record.
@@ -484,14 +490,6 @@ class DialectServer:
         raise InvalidCommand(f"{self.provider.name} has no {request.method} {request.path}")
 
 
-def required(body: Mapping[str, Any], key: str) -> str:
-    """A text that a request must hold; `InvalidCommand` if it does not."""
-    found = fields.text(body.get(key))
-    if found is None:
-        raise InvalidCommand(f"{key} is required")
-    return found
-
-
 def object_in(response: HttpResponse) -> dict[str, Any]:
     """The JSON object in a reply's body; `{}` for any other body."""
     try:
@@ -506,8 +504,8 @@ def reply(document: object, status: int = 200, headers: Mapping[str, str] = {}) 
 
 
 def refusing(error: MJBridgeError, document: object, status: int) -> HttpResponse:
-    """A JSON reply that refuses, with the error's `Retry-After`."""
-    headers = {} if error.retry_after is None else {"retry-after": f"{error.retry_after:g}"}
+    """A JSON reply that refuses, with the error's `Retry-After` in whole seconds, as HTTP wants it."""
+    headers = {} if error.retry_after is None else {"retry-after": str(math.ceil(error.retry_after))}
     return reply(document, status, headers)
 
 

@@ -16,13 +16,7 @@ from mjbridge.provider import NO_MATCH, Signs
 
 # Upper case of the Midjourney query, lower case of the unified one, and the words of a submit answer.
 STATUSES: Final[Mapping[str, Status]] = {
-    "NOT_START": Status.PENDING,
-    "SUBMITTED": Status.PENDING,
-    "IN_PROGRESS": Status.PROCESSING,
-    "MODAL": Status.NEEDS_INPUT,
-    "SUCCESS": Status.COMPLETED,
-    "FAILURE": Status.FAILED,
-    "CANCEL": Status.CANCELLED,
+    **fields.MIDJOURNEY_STATUSES,
     "pending": Status.PENDING,
     "submitted": Status.PENDING,
     "processing": Status.PROCESSING,
@@ -33,15 +27,7 @@ STATUSES: Final[Mapping[str, Status]] = {
     "cancelled": Status.CANCELLED,
     "": Status.PENDING,
 }
-STATUS_WORDS: Final[Mapping[Status, str]] = {
-    Status.PENDING: "SUBMITTED",
-    Status.PROCESSING: "IN_PROGRESS",
-    Status.NEEDS_INPUT: "MODAL",
-    Status.COMPLETED: "SUCCESS",
-    Status.FAILED: "FAILURE",
-    Status.CANCELLED: "CANCEL",
-    Status.UNKNOWN: "UNKNOWN",
-}
+STATUS_WORDS: Final = fields.inverse(fields.MIDJOURNEY_STATUSES) | {Status.UNKNOWN: "UNKNOWN"}
 UNIFIED_WORDS: Final[Mapping[Status, str]] = {
     Status.PENDING: "pending",
     Status.PROCESSING: "processing",

@@ -19,25 +19,8 @@ from mjbridge.provider import Signs
 from mjbridge_mjproxy import rows
 
 # `status` of trueai's TaskStatus, which is novicezk's plus MODAL and CANCEL; "" is a new-api row before its first poll.
-STATUSES: Final[Mapping[str, Status]] = {
-    "": Status.PENDING,
-    "NOT_START": Status.PENDING,
-    "SUBMITTED": Status.PENDING,
-    "IN_PROGRESS": Status.PROCESSING,
-    "MODAL": Status.NEEDS_INPUT,
-    "SUCCESS": Status.COMPLETED,
-    "FAILURE": Status.FAILED,
-    "CANCEL": Status.CANCELLED,
-}
-STATUS_WORDS: Final[Mapping[Status, str]] = {
-    Status.PENDING: "SUBMITTED",
-    Status.PROCESSING: "IN_PROGRESS",
-    Status.NEEDS_INPUT: "MODAL",
-    Status.COMPLETED: "SUCCESS",
-    Status.FAILED: "FAILURE",
-    Status.CANCELLED: "CANCEL",
-    Status.UNKNOWN: "UNKNOWN",
-}
+STATUSES: Final[Mapping[str, Status]] = {"": Status.PENDING, **fields.MIDJOURNEY_STATUSES}
+STATUS_WORDS: Final = fields.inverse(STATUSES) | {Status.UNKNOWN: "UNKNOWN"}
 
 # Words whose lower case is not the canonical action: new-api's plural, novicezk's documented misspelling and v1 name.
 ACTIONS: Final = {"edits": Action.EDIT.value, "bleand": Action.BLEND.value, "reset": Action.REROLL.value}
