@@ -1,7 +1,9 @@
 """What tests share: bridges and servers that close with the test, a quiet environment, a watch that no key is shown."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from mjbridge import Bridge
 from mjbridge.transport import RequestsTransport
 from tests import servers
+from tests.environments import ROOT, build_wheel
 from tests.exchanges import KEY, PROVIDERS, OpenBridge
 from tests.leaks import no_key_leaks
 from tests.servers import Handler, Scripted
@@ -17,6 +20,15 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
 __all__ = ["no_key_leaks"]
+
+collect_ignore = ["foreign"]  # a package of its own: tested where it is installed
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our wheel: the one that `$MJBRIDGE_WHEEL` names, else built from the sources."""
+    named = os.environ.get("MJBRIDGE_WHEEL")
+    return Path(named) if named else build_wheel(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture

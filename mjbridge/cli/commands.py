@@ -12,6 +12,8 @@ from mjbridge.cli.capabilities import capabilities
 from mjbridge.cli.download import download
 from mjbridge.cli.emulate import emulate
 from mjbridge.cli.output import show_providers, write_line
+from mjbridge.cli.new_provider import new_provider
+from mjbridge.cli.output import progress, saving, show_providers, show_task, write_line
 from mjbridge.cli.show import show
 from mjbridge.records import Reject
 
@@ -91,6 +93,9 @@ def normalize(file: click.File, provider: str | None) -> int:
         else:
             write_line(item.to_json())
     return FAILURE if rejects else 0
+
+
+cli.add_command(new_provider)
 
 
 def _content(file: Any) -> bytes:
