@@ -13,7 +13,7 @@ from mjbridge.cli.download import download
 from mjbridge.cli.emulate import emulate
 from mjbridge.cli.output import show_providers, write_line
 from mjbridge.cli.new_provider import new_provider
-from mjbridge.cli.output import progress, saving, show_providers, show_task, write_line
+
 from mjbridge.cli.show import show
 from mjbridge.records import Reject
 
