@@ -11,9 +11,8 @@ from mjbridge.cli import FAILURE, completion, configuration, journal, vocabulary
 from mjbridge.cli.capabilities import capabilities
 from mjbridge.cli.download import download
 from mjbridge.cli.emulate import emulate
-from mjbridge.cli.output import show_providers, write_line
 from mjbridge.cli.new_provider import new_provider
-
+from mjbridge.cli.output import show_providers, write_line
 from mjbridge.cli.show import show
 from mjbridge.records import Reject
 
