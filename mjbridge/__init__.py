@@ -59,8 +59,9 @@ from mjbridge.errors import (
     WaitTimeout,
 )
 from mjbridge.plugins import ProviderInfo, providers
-from mjbridge.provider import Backend, Certainty, DialectServer, Level, Match, Provider, Support
+from mjbridge.provider import Certainty, Level, Match, Provider, Support
 from mjbridge.records import Reject, merge, normalize, normalizer
+from mjbridge.serving import Backend, DialectServer
 from mjbridge.task import Action, Attempt, Bot, Button, Speed, Status, Task
 from mjbridge.waiting import Unsettled
 from mjbridge.wire import Flow, HttpRequest, HttpResponse

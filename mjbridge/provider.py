@@ -1,15 +1,12 @@
-"""The plugin contract: `Provider`, which speaks a vendor's dialect, and `DialectServer`, its other half."""
+"""The plugin contract: `Provider`, which speaks a vendor's dialect."""
 
-import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeGuard
-from urllib.parse import parse_qsl, unquote
+from typing import Any, ClassVar, Final, TypeGuard
 
 import msgspec
 
-from mjbridge import bodies, conversion, fields, inputs, settings
+from mjbridge import bodies, conversion, fields, settings
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton, Command, Upload
 from mjbridge.errors import (
@@ -26,6 +23,7 @@ from mjbridge.errors import (
 )
 from mjbridge.fields import Record
 from mjbridge.inputs import Takes
+from mjbridge.serving import Backend, DialectServer
 from mjbridge.task import NO_RAW, Task
 from mjbridge.wire import Flow, HttpRequest, HttpResponse
 
@@ -193,7 +191,7 @@ class Provider:
     def submit(self, command: Command) -> Flow[Task]:
         """Ask for a new task: one `request`, whose reply is `accepted`. What is not in `supports` asks nobody."""
         if type(command) not in self.supports:
-            raise self.unsupported(*self._lack(command))
+            raise self.unsupported(*self.lack(command))
         if self.presses(command):
             parent = yield from self.fetch(command.task_id)
             command = command.press(parent)
@@ -221,13 +219,14 @@ class Provider:
         """A command's path and body, by `bodies`; `Unsupported`, naming the field, for what they cannot say."""
         body = bodies.find(self.bodies, command)
         if body is None:
-            raise self.unsupported(*self._lack(command))
+            raise self.unsupported(*self.lack(command))
         for field in body.unsaid(command):
             if field not in self.placed:
-                raise self.unsupported(*self._lack(command, field))
+                raise self.unsupported(*self.lack(command, field))
         return body.path, body.write(command)
 
-    def _lack(self, command: Command, field: str | None = None) -> tuple[str, str]:
+    def lack(self, command: Command, field: str | None = None) -> tuple[str, str]:
+        """What is not here, a command or a field of it, and the way round: what `unsupported` takes."""
         name = type(command).__name__
         if field is None:
             return name, self.lacks.get(name, "")
@@ -251,7 +250,7 @@ class Provider:
             return False
         for field in command.beyond_button:
             if getattr(command, field) is not None:
-                raise self.unsupported(*self._lack(command, field))
+                raise self.unsupported(*self.lack(command, field))
         return True
 
     def fetch(self, task_id: str) -> Flow[Task]:
@@ -394,121 +393,9 @@ def _status_category(status: int) -> type[MJBridgeError]:
     return _STATUS_CATEGORIES.get(status, by_class)
 
 
-class Backend(Protocol):
-    """What stands behind a dialect server: a simulator, or a bridge."""
-
-    def submit(self, command: Command) -> Task:
-        """Accept a command."""
-        ...
-
-    def fetch(self, task_id: str) -> Task:
-        """The task; `TaskNotFound` if unknown."""
-        ...
-
-    def fetch_many(self, task_ids: Sequence[str]) -> list[Task]:
-        """Those of the tasks that are known."""
-        ...
-
-    def seed(self, task_id: str) -> str:
-        """The seed of a finished task."""
-        ...
-
-    def image(self, task_id: str) -> bytes:
-        """The picture of a finished task."""
-        ...
-
-    def content(self, url: str) -> bytes:
-        """What is behind an address that the caller of the API gave."""
-        ...
-
-
-Answer = Callable[..., HttpResponse]
-
-
-class DialectServer:
-    """A vendor's API: a request in its dialect becomes a command to the backend, the task becomes a reply.
-
-    A subclass states its `routes` and writes `refuse`; the groups of a route's pattern are the arguments of its answer.
-    """
-
-    routes: ClassVar[Sequence[tuple[str, str, Answer]]] = ()
-    """Method, pattern of the whole path without its query, and the method that answers."""
-
-    def __init__(self, provider: Provider, backend: Backend, public_url: str) -> None:
-        self.provider = provider
-        self.backend = backend
-        self.public_url = public_url
-        self.bodies = provider.bodies
-
-    def handle(self, request: HttpRequest) -> HttpResponse:
-        """Answer a request; every `MJBridgeError` becomes the vendor's own refusal."""
-        try:
-            path = request.path.partition("?")[0]
-            for method, pattern, answer in self.routes:
-                found = re.fullmatch(pattern, path)
-                if found and method == request.method:
-                    return answer(
-                        self, request, **{name: unquote(part or "") for name, part in found.groupdict().items()}
-                    )
-            self.no_route(request)
-        except MJBridgeError as error:
-            return self.refuse(error)
-
-    def refuse(self, error: MJBridgeError) -> HttpResponse:
-        """The vendor's reply for an error: the inverse of `Provider.error`."""
-        raise self.provider.unsupported("refuse")
-
-    def parameters(self, request: HttpRequest) -> dict[str, str]:
-        """What stands behind the `?` of the request's path."""
-        return dict(parse_qsl(request.path.partition("?")[2]))
-
-    def body(self, request: HttpRequest) -> dict[str, Any]:
-        """The request's JSON object; `InvalidCommand` for anything else."""
-        if not fields.is_object(request.json):
-            raise InvalidCommand("the body is not a JSON object")
-        return fields.mapping(request.json)
-
-    def command(self, request: HttpRequest, path: str, document: Mapping[str, Any], **more: Any) -> Command:
-        """The command that a request says, by the provider's `bodies`; `more` are fields that stand elsewhere."""
-        found = bodies.read(self.bodies, path, document)
-        if isinstance(found, str):
-            if not found:
-                self.no_route(request)
-            raise self.missing(found)
-        body, told = found
-        command = body.kind(**{**told, **{name: value for name, value in more.items() if value is not None}})
-        if not body.where(command):
-            raise InvalidCommand(f"{request.path} does not take this: {command!r}")
-        return command
-
-    def missing(self, key: str) -> InvalidCommand:
-        """The vendor's complaint about a key that is not there."""
-        return InvalidCommand(f"{key} is required")
-
-    def no_route(self, request: HttpRequest) -> NoReturn:
-        """The vendor's complaint about a path that it does not have."""
-        raise InvalidCommand(f"{self.provider.name} has no {request.method} {request.path}")
-
-
 def object_in(response: HttpResponse) -> dict[str, Any]:
     """The JSON object in a reply's body; `{}` for any other body."""
     try:
         return fields.decode(response.body)
     except MalformedRecord:
         return {}
-
-
-def reply(document: object, status: int = 200, headers: Mapping[str, str] = {}) -> HttpResponse:
-    """A JSON reply."""
-    return HttpResponse(status, msgspec.json.encode(document), {"content-type": "application/json", **headers})
-
-
-def refusing(error: MJBridgeError, document: object, status: int) -> HttpResponse:
-    """A JSON reply that refuses, with the error's `Retry-After` in whole seconds, as HTTP wants it."""
-    headers = {} if error.retry_after is None else {"retry-after": str(math.ceil(error.retry_after))}
-    return reply(document, status, headers)
-
-
-def picture(content: bytes) -> HttpResponse:
-    """A picture's reply."""
-    return HttpResponse(200, content, {"content-type": f"image/{inputs.picture_type(content) or 'png'}"})

@@ -17,7 +17,8 @@ from mjbridge import (
     plugins,
 )
 from mjbridge.emulator import Emulator
-from mjbridge.provider import DialectServer, Signs, refusing
+from mjbridge.provider import Signs
+from mjbridge.serving import DialectServer, refusing
 from mjbridge.wire import Flow, HttpResponse, run
 
 

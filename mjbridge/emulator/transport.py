@@ -13,7 +13,8 @@ from mjbridge.emulator.faults import Faults, HttpFault, SlowReply
 from mjbridge.emulator.jobs import JobFolder, JobMemory, Jobs
 from mjbridge.emulator.simulator import Simulator
 from mjbridge.errors import AuthenticationError, TaskNotFound, Unavailable
-from mjbridge.provider import Provider, picture, reply
+from mjbridge.provider import Provider
+from mjbridge.serving import picture, reply
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
 IN_PROCESS_URL: Final = "https://emulator.invalid"

@@ -34,7 +34,8 @@ from mjbridge.commands import (
 )
 from mjbridge.emulator import Emulator, Simulator, pictures
 from mjbridge.errors import InvalidCommand, Unavailable, Unsupported
-from mjbridge.provider import Backend, Level
+from mjbridge.provider import Level
+from mjbridge.serving import Backend
 from mjbridge.task import Action, Status, Task
 from mjbridge.testing.fake import FakeTransport
 from mjbridge.testing.stage import PROMPT, Clock, Stage, settled

@@ -27,7 +27,7 @@ from mjbridge import (
     masks,
 )
 from mjbridge.commands import Drawing
-from mjbridge.provider import refusing, reply
+from mjbridge.serving import refusing, reply
 from mjbridge_apimart import records
 from mjbridge_apimart.bodies import GENERATIONS
 

@@ -125,7 +125,7 @@ class CometAPI(FamilyProvider):
         if self.options.speed == "path":
             return f"/mj-{command.speed}{path}"
         if not isinstance(command, Imagine):
-            raise self.unsupported(f"speed on {type(command).__name__}", self.lacks["speed"])
+            raise self.unsupported(*self.lack(command, "speed"))
         body["accountFilter"] = {"modes": [command.speed.upper()]}
         return path
 

@@ -137,7 +137,8 @@ class FamilyProvider(Provider):
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
         """Write the speed into the body, or into the path that is returned."""
-        self.refuse_fields(command, "speed", way_round=self.lacks.get("speed", ""))
+        if command.speed is not None:
+            raise self.unsupported(*self.lack(command, "speed"))
         return path
 
     def accepted(self, command: Command, reply: HttpResponse) -> Task:

@@ -26,7 +26,7 @@ from mjbridge import (
     Upload,
     fields,
 )
-from mjbridge.provider import picture, refusing, reply
+from mjbridge.serving import picture, refusing, reply
 from mjbridge_mjproxy import records
 from mjbridge_mjproxy.bodies import CHANGES
 from mjbridge_mjproxy.client import FamilyProvider

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mjbridge import DialectServer, HttpRequest, HttpResponse, MJBridgeError
-from mjbridge.provider import refusing, reply
+from mjbridge.serving import refusing, reply
 from mjbridge_atelier.client import REFUSALS
 
 _KINDS: Final = {refusal.category: kind for kind, refusal in REFUSALS.items()}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mjbridge import DialectServer, HttpRequest, HttpResponse, MJBridgeError, errors
-from mjbridge.provider import refusing, reply
+from mjbridge.serving import refusing, reply
 
 # Each comes back as the same category through REFUSALS.
 _REFUSALS: Final[Mapping[type[MJBridgeError], tuple[int, str]]] = {
