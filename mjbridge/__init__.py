@@ -60,8 +60,9 @@ from mjbridge.errors import (
 )
 from mjbridge.plugins import ProviderInfo, providers
 from mjbridge.provider import Certainty, Level, Match, Provider, Support
-from mjbridge.records import Reject, merge, normalize, normalizer
+from mjbridge.records import merge, normalize, normalizer
 from mjbridge.serving import Backend, DialectServer
+from mjbridge.streams import Issue, Reject
 from mjbridge.task import Action, Attempt, Bot, Button, Speed, Status, Task
 from mjbridge.waiting import Unsettled
 from mjbridge.wire import Flow, HttpRequest, HttpResponse
@@ -97,6 +98,7 @@ __all__ = [
     "Imagine",
     "Inpaint",
     "InvalidCommand",
+    "Issue",
     "JournalError",
     "Level",
     "MJBridgeError",

@@ -19,7 +19,7 @@ import msgspec
 from mjbridge import fields, records
 from mjbridge.account import Account
 from mjbridge.errors import ConfigError, MalformedRecord
-from mjbridge.records import Reject
+from mjbridge.streams import Reject
 from mjbridge.task import NO_RAW, Task
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def read(body: bytes | str, provider: str) -> Task:
     """The task of a callback: a record, or one with a vendor's wrapping or list around it. `MalformedRecord` if not."""
     if len(body) > LIMIT:
         raise MalformedRecord(f"a callback of {len(body)} bytes: more than {LIMIT} are not read")
-    found = list(records.read(body, provider))
+    # As one record, not as a file: what a stranger posts is not decompressed.
+    found = list(records.read([body], provider))
     if len(found) != 1:
         raise MalformedRecord(f"a callback is about one task, and this one holds {len(found)} records")
     if isinstance(found[0], Reject):

@@ -5,17 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-import msgspec
-
 from mjbridge import fields, plugins
+from mjbridge.doubts import OnDoubt
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import Record
 from mjbridge.provider import NO_MATCH, Certainty, Match, Provider, Recognizer, Signs
-from mjbridge.task import NO_RAW, Task
+from mjbridge.task import Task
 
 _log = logging.getLogger("mjbridge")
-
-_CANONICAL = "schema_version"
 
 
 def detect(record: Record) -> str | None:
@@ -24,7 +21,7 @@ def detect(record: Record) -> str | None:
         decoded = fields.decode(record)
     except MalformedRecord:
         return None
-    return fields.text(decoded["provider"]) if is_canonical(decoded) else _best(_matches(decoded))
+    return fields.text(decoded["provider"]) if fields.is_canonical(decoded) else _best(_matches(decoded))
 
 
 def matches(record: Record) -> dict[str, Match]:
@@ -32,9 +29,9 @@ def matches(record: Record) -> dict[str, Match]:
     return _matches(fields.decode(record))
 
 
-def reader(*, keep_raw: bool) -> Callable[[Record], Task]:
+def reader(*, keep_raw: bool, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
     """Reads records of any dialect. It asks first who recognised the last one, for a file is seldom mixed."""
-    recognizers = list(_recognizers(keep_raw))
+    recognizers = list(_recognizers(keep_raw, on_doubt))
 
     def read(record: Record) -> Task:
         for place, recognize in enumerate(recognizers):
@@ -43,38 +40,26 @@ def reader(*, keep_raw: bool) -> Callable[[Record], Task]:
                 if place:
                     recognizers[:] = [recognize, *(each for each in recognizers if each is not recognize)]
                 return task
-        return _judged(record, keep_raw=keep_raw)
+        return _judged(record, keep_raw, on_doubt)
 
     return read
 
 
-@cache
-def bound(name: str, *, keep_raw: bool) -> Callable[[Record], Task]:
+def bound(name: str, *, keep_raw: bool, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
     """The reader of a provider by its name. `PluginError` if there is none."""
-    return _provider(name).normalizer(keep_raw=keep_raw)
+    return (
+        _bound(name, keep_raw) if on_doubt is None else _provider(name).normalizer(keep_raw=keep_raw, on_doubt=on_doubt)
+    )
 
 
-def is_canonical(decoded: Mapping[str, Any]) -> bool:
-    """Whether a decoded record is a task of our own."""
-    return decoded.get(_CANONICAL) == Task.schema_version and "provider" in decoded
-
-
-def _judged(record: Record, *, keep_raw: bool) -> Task:
+def _judged(record: Record, keep_raw: bool, on_doubt: OnDoubt | None) -> Task:
     decoded = fields.decode(record)
-    if is_canonical(decoded):
-        return _canonical(record, keep_raw=keep_raw)
+    if fields.is_canonical(decoded):
+        return fields.canonical(record, keep_raw=keep_raw)
     name = _best(_matches(decoded))
     if name is None:
         raise MalformedRecord("no provider recognises this record: name the provider")
-    return bound(name, keep_raw=keep_raw)(record)
-
-
-def _canonical(record: Record, *, keep_raw: bool) -> Task:
-    try:
-        task = msgspec.json.decode(bytes(fields.raw(record)), type=Task)
-    except msgspec.ValidationError as error:
-        raise MalformedRecord(f"not a canonical task: {error}") from None
-    return task if keep_raw else msgspec.structs.replace(task, raw=NO_RAW)
+    return bound(name, keep_raw=keep_raw, on_doubt=on_doubt)(record)
 
 
 def _matches(decoded: Mapping[str, Any]) -> dict[str, Match]:
@@ -89,12 +74,12 @@ def _best(matches: Mapping[str, Match]) -> str | None:
     return None
 
 
-def _recognizers(keep_raw: bool) -> Iterable[Recognizer]:
+def _recognizers(keep_raw: bool, on_doubt: OnDoubt | None) -> Iterable[Recognizer]:
     for provider in _working().values():
         others = [each for each in _working().values() if each is not provider]
         if any(each.signs == Signs() and type(each).matches is not Provider.matches for each in others):
             continue  # a stranger that does not say by what it knows its records has to be asked about each
-        recognizer = provider.recognizer(_all_signs(others), keep_raw=keep_raw)
+        recognizer = provider.recognizer(_all_signs(others), keep_raw=keep_raw, on_doubt=on_doubt)
         if recognizer:
             yield recognizer
 
@@ -102,10 +87,15 @@ def _recognizers(keep_raw: bool) -> Iterable[Recognizer]:
 def _all_signs(providers: Iterable[Provider]) -> Signs:
     signs = [provider.signs for provider in providers]
     return Signs(
-        keys=(_CANONICAL, *(key for each in signs for key in each.keys)),
+        keys=(fields.CANONICAL, *(key for each in signs for key in each.keys)),
         ids=tuple(start for each in signs for start in each.ids),
         links=tuple(start for each in signs for start in each.links),
     )
+
+
+@cache
+def _bound(name: str, keep_raw: bool) -> Callable[[Record], Task]:
+    return _provider(name).normalizer(keep_raw=keep_raw)
 
 
 @cache

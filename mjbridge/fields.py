@@ -8,6 +8,8 @@ from typing import Any, Final, TypeGuard, TypeVar, cast
 
 import msgspec
 
+from mjbridge import doubts
+from mjbridge.doubts import OnDoubt, Origins
 from mjbridge.errors import MalformedRecord
 from mjbridge.task import NO_RAW, Button, Status, Task
 
@@ -18,6 +20,9 @@ Wire = TypeVar("Wire", bound=msgspec.Struct)
 Built = TypeVar("Built")
 Word = TypeVar("Word")
 Meaning = TypeVar("Meaning")
+
+CANONICAL: Final = "schema_version"
+"""The key that only a task of our own has."""
 
 NOT_AS_EXPECTED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a typed decoder raises for bytes that the lenient readers may still make sense of."""
@@ -242,6 +247,8 @@ def reader(
     build: Callable[[str, Wire, msgspec.Raw], Task],
     *,
     keep_raw: bool,
+    origins: Origins,
+    on_doubt: OnDoubt | None,
 ) -> Callable[[Record], Task]:
     """A provider's `normalizer`: a record becomes a wire struct, and that a task.
 
@@ -250,10 +257,34 @@ def reader(
 
     def lenient(record: Record) -> Task:
         # Also where nobody keeps it: what cannot be written as JSON would be no canonical task either.
-        kept = raw(record)
-        return build(provider, read(provider, decode(record)), kept if keep_raw else NO_RAW)
+        kept, decoded = raw(record), decode(record)
+        if is_canonical(decoded):
+            return canonical(record, keep_raw=keep_raw)
+        wire = read(provider, decoded)
+        task = build(provider, wire, kept if keep_raw else NO_RAW)
+        if on_doubt:
+            keys = origins.stored(decoded)
+            doubts.of_record(decoded, wire, on_doubt, keys)
+            doubts.of_task(task, wire, origins, on_doubt, keys)
+        return task
 
-    return at_sight(provider, parse, build, lenient, keep_raw=keep_raw)
+    return at_sight(provider, parse, doubting(build, origins, on_doubt), lenient, keep_raw=keep_raw)
+
+
+def doubting(
+    build: Callable[[str, Wire, msgspec.Raw], Built], origins: Origins, on_doubt: OnDoubt | None
+) -> Callable[[str, Wire, msgspec.Raw], Built]:
+    """`build`, which tells what is in a wire struct and not in the task; itself where nobody asks."""
+    if on_doubt is None:
+        return build
+
+    def told(provider: str, wire: Wire, raw: msgspec.Raw) -> Built:
+        task = build(provider, wire, raw)
+        if isinstance(task, Task):
+            doubts.of_task(task, wire, origins, on_doubt)
+        return task
+
+    return told
 
 
 def at_sight(
@@ -293,6 +324,20 @@ def refusing(kind: type[Wire], keys: Iterable[str]) -> Callable[[bytes], Wire]:
     unset = [(name, msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=key)) for name, key in refused.items()]
     refusing_kind = cast("type[Wire]", msgspec.defstruct(kind.__name__, unset, bases=(kind,), gc=False))
     return msgspec.json.Decoder(refusing_kind).decode
+
+
+def is_canonical(decoded: Mapping[str, Any]) -> bool:
+    """Whether a decoded record is a task of our own."""
+    return decoded.get(CANONICAL) == Task.schema_version and "provider" in decoded
+
+
+def canonical(record: Record, *, keep_raw: bool) -> Task:
+    """A task of our own as it is, whatever its provider; `MalformedRecord` if it is none."""
+    try:
+        task = msgspec.json.decode(bytes(raw(record)), type=Task)
+    except msgspec.ValidationError as error:
+        raise MalformedRecord(f"not a canonical task: {error}") from None
+    return task if keep_raw else msgspec.structs.replace(task, raw=NO_RAW)
 
 
 def fill(kind: type[Wire], record: Mapping[str, Any], readers: Mapping[str, Callable[[object], Any]]) -> Wire:

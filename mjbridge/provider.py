@@ -9,6 +9,7 @@ import msgspec
 from mjbridge import bodies, conversion, fields, settings
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton, Command, Upload
+from mjbridge.doubts import OnDoubt
 from mjbridge.errors import (
     Accepted,
     AuthenticationError,
@@ -318,8 +319,8 @@ class Provider:
         """A record as a task, `raw` kept. Total: only what is no task record at all raises `MalformedRecord`."""
         raise self.unsupported("normalize")
 
-    def normalizer(self, *, keep_raw: bool = True) -> Callable[[Record], Task]:
-        """`normalize`, bound once for hot loops, with or without `raw`."""
+    def normalizer(self, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
+        """`normalize`, bound once for hot loops, with or without `raw`; doubtful values go to `on_doubt`."""
         if keep_raw:
             return self.normalize
         return lambda record: msgspec.structs.replace(self.normalize(record), raw=NO_RAW)
@@ -336,7 +337,9 @@ class Provider:
         is_ours = bool(self.signs.ids) and str(record.get("id", "")).startswith(self.signs.ids)
         return Match(Certainty.CERTAIN, "an id of its form") if is_ours else NO_MATCH
 
-    def recognizer(self, foreign: Signs, *, keep_raw: bool = True) -> Recognizer | None:
+    def recognizer(
+        self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None
+    ) -> Recognizer | None:
         """For detection in hot loops: reads bytes that are this dialect beyond doubt, and is None for any other record.
 
         `foreign` are the signs of all other providers: a record that shows one of them is in doubt. None where a

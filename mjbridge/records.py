@@ -1,14 +1,17 @@
 """Records of any vendor as tasks: one at a time, whole documents, and two of the same task folded into one."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
-from mjbridge import detection, fields
-from mjbridge.errors import MalformedRecord
+from mjbridge import detection, sources
+from mjbridge.doubts import Doubt, OnDoubt
+from mjbridge.errors import MalformedRecord, PluginError
 from mjbridge.fields import Record
-from mjbridge.task import NO_RAW, Status, Task
+from mjbridge.sources import Source
+from mjbridge.streams import OnIssue, Reading, Reject
+from mjbridge.task import Status, Task
 
 # How far a task has come. A task that waits for input was pending before, and is processed after.
 _ORDER: Final = {
@@ -23,16 +26,6 @@ _ORDER: Final = {
 _EMPTY: Final = (None, "", ())
 _FILLED: Final = tuple(set(Task.__struct_fields__) - {"id", "provider", "status", "vendor_status", "properties", "raw"})
 
-Shape = TypeVar("Shape")
-
-
-class Reject(msgspec.Struct, frozen=True):
-    """A record that is no task: its number in the source (from 1), why, and the record as JSON."""
-
-    number: int
-    reason: str
-    record: msgspec.Raw
-
 
 def normalize(record: Record, provider: str | None = None, *, keep_raw: bool = True) -> Task:
     """A vendor's record (poll reply, callback, list item) as a task. Without a `provider` the record must tell.
@@ -42,9 +35,13 @@ def normalize(record: Record, provider: str | None = None, *, keep_raw: bool = T
     return normalizer(provider, keep_raw=keep_raw)(record)
 
 
-def normalizer(provider: str | None = None, *, keep_raw: bool = True) -> Callable[[Record], Task]:
-    """`normalize`, bound once for hot loops."""
-    return detection.reader(keep_raw=keep_raw) if provider is None else detection.bound(provider, keep_raw=keep_raw)
+def normalizer(
+    provider: str | None = None, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None
+) -> Callable[[Record], Task]:
+    """`normalize`, bound once for hot loops. Values that could not be taken as they are go to `on_doubt`."""
+    if provider is None:
+        return detection.reader(keep_raw=keep_raw, on_doubt=on_doubt)
+    return detection.bound(provider, keep_raw=keep_raw, on_doubt=on_doubt)
 
 
 def merge(old: Task, new: Task) -> Task:
@@ -77,65 +74,36 @@ def carry(old: Task, new: Task) -> Task:
     return msgspec.structs.replace(new, **filled, raw=raw, properties={**old.properties, **new.properties})
 
 
-def read(document: bytes | str, provider: str | None = None) -> Iterator[Task | Reject]:
-    """The tasks of a JSON document, in order: a record, a list, or a page around a list. No task: a `Reject`."""
-    to_task = normalizer(provider)
-    for number, record in enumerate(_unwrap(fields.encoded(document)), start=1):
-        try:
-            yield to_task(bytes(record))
-        except MalformedRecord as error:
-            yield Reject(number, str(error), record)
+def read(
+    source: Source,
+    provider: str | None = None,
+    *,
+    keep_raw: bool = True,
+    on_issue: OnIssue | None = None,
+) -> Iterator[Task | Reject]:
+    """The records of a source, in order, each as a task or a reject; lists and pages around them are opened.
+
+    Memory stays bounded, whatever the source: a document as bytes, a path, an open file, or records one by one. Values
+    that could not be taken as they are go to `on_issue`. Raises `OSError` where the source cannot be read.
+    """
+    doubts: list[Doubt] = []
+    to_task = normalizer(provider, keep_raw=keep_raw, on_doubt=doubts.append if on_issue else None)
+    return Reading(to_task, doubts, on_issue).tasks(sources.blocks(source))
 
 
-class _Page(msgspec.Struct):
-    """The wrappers that vendors and their admin listings put around a list of records."""
+def refreshed(task: Task, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Task:
+    """A task as today's code reads its `raw`; its account and attempts stay. Itself where it has no `raw`.
 
-    data: msgspec.Raw = NO_RAW
-    items: msgspec.Raw = NO_RAW
-    content: msgspec.Raw = NO_RAW
-    list: msgspec.Raw = NO_RAW
-
-
-def _unwrap(document: bytes) -> "list[msgspec.Raw]":
-    if _is_list(document):
-        return _parsed(document, list[msgspec.Raw])
-    if _names_an_id(document):
-        return [msgspec.Raw(document)]
-    page = _parsed(document, _Page) if document.lstrip().startswith(b"{") else _Page()
-    for inner in (page.items, page.content, page.list, page.data):
-        if _is_list(bytes(inner)):
-            return _parsed(bytes(inner), list[msgspec.Raw])
-    # APIMart's unified reply is {"data": {a task}}, new-api's listing {"data": {"items": [...]}}.
-    inside = _unwrap(bytes(page.data)) if bytes(page.data).lstrip().startswith(b"{") else []
-    is_page = len(inside) != 1 or bytes(inside[0]) != bytes(page.data)
-    return inside if inside and is_page else [msgspec.Raw(document)]
-
-
-class _Record(msgspec.Struct):
-    """What a record is told from a page by: an id of its own, whatever it calls it."""
-
-    id: msgspec.Raw = NO_RAW
-    mj_id: msgspec.Raw = NO_RAW
-    document_id: msgspec.Raw = msgspec.field(default=NO_RAW, name="_id")
-    stored_id: msgspec.Raw = msgspec.field(default=NO_RAW, name="Id")
-
-
-def _names_an_id(document: bytes) -> bool:
-    if not document.lstrip().startswith(b"{"):
-        return False
-    record = _parsed(document, _Record)
-    return any(bytes(each) for each in (record.id, record.mj_id, record.document_id, record.stored_id))
-
-
-def _is_list(document: bytes) -> bool:
-    return document.lstrip().startswith(b"[")
-
-
-def _parsed(document: bytes, kind: type[Shape]) -> Shape:
+    Raises `MalformedRecord` where its provider is not installed, or does not take the record any more.
+    """
+    record = bytes(task.raw)
+    if not record:
+        return task
     try:
-        return msgspec.json.decode(document, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedRecord(f"not JSON: {error}") from None
+        read_again = detection.bound(task.provider, keep_raw=keep_raw, on_doubt=on_doubt)(record)
+    except PluginError as error:
+        raise MalformedRecord(str(error), path="$.provider") from None
+    return msgspec.structs.replace(read_again, account=task.account, attempts=task.attempts)
 
 
 def _differ(old: Task, new: Task, name: str) -> bool:

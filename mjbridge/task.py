@@ -237,3 +237,6 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, tag_field=
 
 _encode: Final = msgspec.json.Encoder().encode
 _COMPARED = tuple(name for name in Task.__struct_fields__ if name != "raw")
+
+decode: Final = msgspec.json.Decoder(Task).decode
+"""The inverse of `Task.to_json`."""

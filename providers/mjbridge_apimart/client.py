@@ -51,6 +51,7 @@ from mjbridge import (
     masks,
 )
 from mjbridge.commands import ByButton, Drawing
+from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.inputs import Takes
 from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, object_in
@@ -234,13 +235,13 @@ class APIMart(Provider):
         """A record of the Midjourney query, the unified query or the webhook."""
         return self.normalizer()(record)
 
-    def normalizer(self, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+    def normalizer(self, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
         """`normalize`, bound once."""
-        return records.normalizer(self.name, keep_raw=keep_raw)
+        return records.normalizer(self.name, keep_raw=keep_raw, on_doubt=on_doubt)
 
-    def recognizer(self, foreign: Signs, *, keep_raw: bool = True) -> Recognizer:
+    def recognizer(self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Recognizer:
         """Records with its key, or ids of its form."""
-        return records.recognizer(self.name, foreign, keep_raw=keep_raw)
+        return records.recognizer(self.name, foreign, keep_raw=keep_raw, on_doubt=on_doubt)
 
     def render(self, task: Task) -> dict[str, Any]:
         """A record of the Midjourney query."""

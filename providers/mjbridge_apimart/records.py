@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from mjbridge import Action, Button, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
+from mjbridge.doubts import OnDoubt, Origins
 from mjbridge.fields import Record
 from mjbridge.provider import NO_MATCH, Signs
 
@@ -97,18 +98,31 @@ class WireTask(msgspec.Struct, gc=False):
     data: "WireTask | None" = None
 
 
-_decode: Final = msgspec.json.Decoder(WireTask).decode
+_decode: Final = fields.refusing(WireTask, [fields.CANONICAL])
 
 # Numbers that neither shape's canonical fields have a place for, kept under their own names.
 _PROPERTIES: Final = ("quota", "estimated_time", "actual_time", "credits_cost")
 
 
-def normalizer(provider: str, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+# What a task shows of the values that may say nothing readable, although they are of the right type.
+_ORIGINS: Final = Origins(
+    {
+        "progress": ("progress",),
+        "submitted_at": ("created_at", "created"),
+        "finished_at": ("finished_at", "completed"),
+    },
+    wrapper="data",
+)
+
+
+def normalizer(provider: str, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
     """The reader of either shape, wrapped in `{code, data}` or bare."""
-    return fields.reader(provider, _decode, _fill, _task, keep_raw=keep_raw)
+    return fields.reader(provider, _decode, _fill, _task, keep_raw=keep_raw, origins=_ORIGINS, on_doubt=on_doubt)
 
 
-def recognizer(provider: str, foreign: Signs, *, keep_raw: bool = True) -> Callable[[Record], Task | None]:
+def recognizer(
+    provider: str, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None
+) -> Callable[[Record], Task | None]:
     """Reads bytes that bear one of its signs and none of another vendor; else None."""
 
     def build(provider: str, outer: WireTask, raw: msgspec.Raw) -> Task | None:
@@ -117,7 +131,8 @@ def recognizer(provider: str, foreign: Signs, *, keep_raw: bool = True) -> Calla
         is_foreign = (wire.grid_image_url or "").startswith(foreign.links)
         return _task(provider, outer, raw) if is_own and not is_foreign else None
 
-    return fields.at_sight(provider, fields.refusing(WireTask, foreign.keys), build, _nobody, keep_raw=keep_raw)
+    told = fields.doubting(build, _ORIGINS, on_doubt)
+    return fields.at_sight(provider, fields.refusing(WireTask, foreign.keys), told, _nobody, keep_raw=keep_raw)
 
 
 def _nobody(record: Record) -> None:

@@ -55,6 +55,7 @@ from mjbridge import (
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton
 from mjbridge.conversion import CONTENT
+from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.inputs import Takes
 from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
@@ -229,13 +230,13 @@ class FamilyProvider(Provider):
         """Any wire record of the family."""
         return self.normalizer()(record)
 
-    def normalizer(self, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+    def normalizer(self, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
         """`normalize`, bound once."""
-        return records.normalizer(self.name, keep_raw=keep_raw)
+        return records.normalizer(self.name, keep_raw=keep_raw, on_doubt=on_doubt)
 
-    def recognizer(self, foreign: Signs, *, keep_raw: bool = True) -> Recognizer:
+    def recognizer(self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Recognizer:
         """Wire records; an accent's by its links."""
-        return records.recognizer(self.name, self.signs.links, foreign, keep_raw=keep_raw)
+        return records.recognizer(self.name, self.signs.links, foreign, keep_raw=keep_raw, on_doubt=on_doubt)
 
     def render(self, task: Task) -> dict[str, Any]:
         """A record with the keys this vendor writes."""

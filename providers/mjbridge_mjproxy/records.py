@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from mjbridge import Action, Bot, Button, Certainty, MalformedRecord, Match, Status, Task, fields
+from mjbridge.doubts import OnDoubt, Origins
 from mjbridge.fields import FIRST_MILLISECOND as BEGIN
 from mjbridge.fields import LAST_MILLISECOND as END
 from mjbridge.fields import PERCENTS, Record, buttons, from_timestamp, moment, progress, text
@@ -92,16 +93,33 @@ class WireTask(msgspec.Struct, rename="camel", gc=False):
     submitted: msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="submit_time")
 
 
-_decode: Final = msgspec.json.Decoder(WireTask).decode
+_decode: Final = fields.refusing(WireTask, [fields.CANONICAL])
 
 
-def normalizer(provider: str, *, keep_raw: bool = True) -> Callable[[Record], Task]:
+# What a task shows of the values that may say nothing readable, although they are of the right type.
+_ORIGINS: Final = Origins(
+    {
+        "progress": ("progress",),
+        "submitted_at": ("submit_time",),
+        "started_at": ("start_time",),
+        "finished_at": ("finish_time",),
+    },
+    stored=rows.keys,
+)
+
+
+def normalizer(provider: str, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
     """The reader of any wire record of the family."""
-    return fields.reader(provider, _decode, _fill, _task, keep_raw=keep_raw)
+    return fields.reader(provider, _decode, _fill, _task, keep_raw=keep_raw, origins=_ORIGINS, on_doubt=on_doubt)
 
 
 def recognizer(
-    provider: str, own_links: tuple[str, ...], foreign: Signs, *, keep_raw: bool = True
+    provider: str,
+    own_links: tuple[str, ...],
+    foreign: Signs,
+    *,
+    keep_raw: bool = True,
+    on_doubt: OnDoubt | None = None,
 ) -> Callable[[Record], Task | None]:
     """Reads bytes that are a wire record beyond doubt, of this vendor's links if it has any; else None."""
 
@@ -112,7 +130,8 @@ def recognizer(
             return None
         return _task(provider, wire, raw)
 
-    return fields.at_sight(provider, fields.refusing(WireTask, foreign.keys), build, _nobody, keep_raw=keep_raw)
+    told = fields.doubting(build, _ORIGINS, on_doubt)
+    return fields.at_sight(provider, fields.refusing(WireTask, foreign.keys), told, _nobody, keep_raw=keep_raw)
 
 
 def _nobody(record: Record) -> None:

@@ -86,6 +86,12 @@ def id_path(record: Mapping[str, Any]) -> str:
     return "$.id" if form is None else f"$.{form.id_key}"
 
 
+def keys(record: Mapping[str, Any]) -> Mapping[str, str]:
+    """The record's own keys by wire key; those of the wire form are left out."""
+    form = _form(record)
+    return {} if form is None else {column.key: key for key, column in form.columns.items() if key in record}
+
+
 def matches(record: Mapping[str, Any]) -> Match:
     """Whether a record is a stored one: the task's id beside a key that only its form has."""
     form = _form(record)

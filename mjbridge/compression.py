@@ -1,0 +1,95 @@
+"""Compressed sources, told by their content."""
+
+import bz2
+import gzip
+import io
+import lzma
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any, Final, cast
+
+from mjbridge.errors import ConfigError
+from mjbridge.windows import BLOCK
+
+_LONGEST_MAGIC: Final = 6
+_ZSTD_INPUT: Final = 1024
+
+
+class _Buffered(io.RawIOBase):
+    """Any object with `read`, for `io.BufferedReader`; text comes as UTF-8. Closing it leaves the object open."""
+
+    def __init__(self, file: IO[Any]) -> None:
+        super().__init__()
+        # `read1` gives what is there. `read` waits for all of it, and lets no Ctrl-C through meanwhile.
+        self._read = getattr(file, "read1", None) or file.read
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if not self._rest:
+            read = self._read(len(buffer))
+            self._rest = read.encode("utf-8", "surrogatepass") if isinstance(read, str) else read or b""
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def decompressed(file: IO[Any]) -> Iterator[bytes]:
+    """What is in a file, some at a time, as it is or decompressed."""
+    opened = io.BufferedReader(_Buffered(file), BLOCK)
+    head = opened.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
+    unpack = next((unpack for magic, unpack in MAGICS.items() if head.startswith(magic)), _pieces)
+    return unpack(opened)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    # Not `read`, which waits for a full block: a pipe gives what it has.
+    read = getattr(file, "read1", file.read)
+    while piece := read(BLOCK):
+        yield piece
+
+
+def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
+    return _pieces(cast("IO[bytes]", gzip.GzipFile(fileobj=file)))
+
+
+def _bunzipped(file: IO[bytes]) -> Iterator[bytes]:
+    return _pieces(cast("IO[bytes]", bz2.BZ2File(file)))
+
+
+def _unxzed(file: IO[bytes]) -> Iterator[bytes]:
+    return _pieces(cast("IO[bytes]", lzma.LZMAFile(file)))
+
+
+def _unzstded(file: IO[bytes]) -> Iterator[bytes]:
+    # By object, since zstandard's own reader does not tell a cut stream from a whole one; and by little input at a
+    # time, since it bounds no output.
+    decompressor = zstandard().ZstdDecompressor()
+    frame = decompressor.decompressobj()
+    while data := file.read(_ZSTD_INPUT):
+        while data:
+            if frame.eof:
+                frame = decompressor.decompressobj()
+            yield frame.decompress(data)
+            data = frame.unused_data if frame.eof else b""
+    if not frame.eof:
+        raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+
+
+def zstandard() -> Any:
+    """The library for zstd; `ConfigError` names the extra where it is missing."""
+    try:
+        import zstandard as library  # noqa: PLC0415 an extra
+    except ImportError:
+        raise ConfigError("zstd needs an extra: pip install 'mjbridge[zstd]'") from None
+    return library
+
+
+MAGICS: Final[Mapping[bytes, Callable[[IO[bytes]], Iterator[bytes]]]] = {
+    b"\x1f\x8b": _gunzipped,
+    b"BZh": _bunzipped,
+    b"\xfd7zXZ\x00": _unxzed,
+    b"\x28\xb5\x2f\xfd": _unzstded,
+}

@@ -1,0 +1,160 @@
+"""Sources of records: any file, compressed or not, in any of the forms that people keep JSON in, cut into records.
+
+A source is read in blocks of whole records, so memory stays bounded whatever its size. What is inside a record is
+nobody's business here: a block holds bytes, and where in the decompressed source each record begins.
+"""
+
+import io
+import itertools
+import operator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import msgspec
+
+from mjbridge import compression, documents, tabular
+from mjbridge.fields import Record
+from mjbridge.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_object, too_large
+from mjbridge.wire import JSON_LIMIT
+
+Source = bytes | str | os.PathLike[str] | IO[bytes] | IO[str] | Mapping[str, Any] | Iterable[Record]
+"""A document as bytes; the path of a file, as text or `Path`; an open file; a record; records, one by one."""
+
+SPAN: Final = 2**20
+"""Bytes of a span: so many that handing it to another process costs little beside reading it."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def blocks(source: Source, name: str | None = None) -> Iterator[Block]:
+    """The records of a source; `name` is what messages call it. Raises `OSError` where it cannot be read at all."""
+    if isinstance(source, bytes):
+        yield from _of_file(io.BytesIO(source), name or "")
+    elif isinstance(source, str | os.PathLike):
+        with Path(source).open("rb") as file:
+            yield from _of_file(file, name or str(source))
+    elif isinstance(source, Mapping):
+        yield from _of_records([cast("Mapping[str, Any]", source)], name or "")
+    elif hasattr(source, "read"):
+        opened = cast("IO[Any]", source)
+        yield from _of_file(opened, name if name is not None else str(getattr(opened, "name", "")))
+    else:
+        yield from _of_records(source, name or "")
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The lines of a file that begin in a span of it: what another process reads by itself."""
+
+    path: str
+    start: int
+    end: int
+
+
+def spans(path: str) -> list[Span] | None:
+    """A file of plain JSON lines as spans of it; None for any other, which has to be read from its beginning."""
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(BLOCK)
+    is_plain = not head.startswith((*compression.MAGICS, _BOM)) and _form(head) is _lines
+    return [Span(path, start, min(start + SPAN, size)) for start in range(0, size, SPAN)] if is_plain else None
+
+
+def blocks_of(span: Span) -> Iterator[Block]:
+    """The records of a span."""
+    with Path(span.path).open("rb") as file:
+        if span.start:
+            file.seek(span.start - 1)
+            _end_of_line(file)
+        start = file.tell()
+        yield from _lines(Window(span.path, _span_pieces(file, span.end), start))
+
+
+def _span_pieces(file: IO[bytes], end: int) -> Iterator[bytes]:
+    piece = b"\n"
+    while (left := end - file.tell()) > 0 and (piece := file.read(min(BLOCK, left))):
+        yield piece
+    while not piece.endswith(b"\n") and (piece := file.readline(BLOCK)):
+        yield piece
+
+
+def _end_of_line(file: IO[bytes]) -> None:
+    while (piece := file.readline(BLOCK)) and not piece.endswith(b"\n"):
+        pass
+
+
+def _of_records(records: Iterable[Record], name: str) -> Iterator[Block]:
+    # One by one: whoever gives them may wait for each.
+    return (Block(name, [record], [0]) for record in records)
+
+
+def _of_file(file: IO[Any], name: str) -> Iterator[Block]:
+    window = Window(name, compression.decompressed(file))
+    window.grow(len(_BOM))
+    if window.data.startswith(_BOM):
+        window.drop(len(_BOM))
+    while not is_json_object(_first_line(window.data)) and len(window.data) < BLOCK and window.grow():
+        pass  # a first line that is a record says enough; anything else takes a longer look
+    yield from _form(window.data)(window)
+    if window.fault:
+        yield window.unreadable(window.fault)
+
+
+# Forms, by content.
+
+_SNIFFED_LINES: Final = 16
+
+
+def _first_line(data: bytes) -> bytes:
+    line, end, _ = data.lstrip().partition(b"\n")
+    return line if end else b""
+
+
+def _form(head: bytes) -> Callable[[Window], Iterator[Block]]:
+    start = head.lstrip()[:1]
+    first_lines = head.split(b"\n", _SNIFFED_LINES)[:_SNIFFED_LINES]
+    if start != b"[" and any(line.startswith(b"{") and is_json_object(line) for line in first_lines):
+        return _lines
+    if start in (b"[", b"{"):
+        return documents.values
+    return tabular.rows if tabular.delimiter(first_lines[0]) else _lines
+
+
+# JSON lines.
+
+
+def _lines(window: Window) -> Iterator[Block]:
+    while True:
+        end = window.data.rfind(b"\n") + 1
+        if len(window.data) > JSON_LIMIT and not 0 <= window.data.find(b"\n") <= JSON_LIMIT:
+            yield _long_line(window)
+        elif end:
+            yield _line_block(window, window.data[: end - 1])
+            window.drop(end)
+        if not window.grow():
+            break
+    if window.data and not window.fault:
+        yield _line_block(window, window.data)
+
+
+def _line_block(window: Window, data: bytes) -> Block:
+    lines = data.split(b"\n")
+    offsets = list(map(operator.add, itertools.accumulate(map(len, lines), initial=window.offset), itertools.count()))
+    offsets.pop()
+    if b"\r" in data:
+        lines = [line.rstrip(b"\r") for line in lines]
+    if b"" in lines:
+        offsets = list(itertools.compress(offsets, lines))
+        lines = list(filter(None, lines))
+    return Block(window.name, cast("list[Record]", lines), offsets)
+
+
+def _long_line(window: Window) -> Block:
+    offset, first = window.offset, window.data[:FIRST_BYTES]
+    while (end := window.data.find(b"\n")) < 0:
+        window.drop(len(window.data))
+        if not window.grow():
+            break
+    window.drop(end if end >= 0 else len(window.data))
+    return too_large(window, offset, first)

@@ -1,0 +1,97 @@
+"""The part of a source that is being cut into records, and the blocks of records that come of it."""
+
+import lzma
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from mjbridge.errors import MalformedRecord
+from mjbridge.fields import Record, decode_json, is_object
+from mjbridge.wire import JSON_LIMIT
+
+BLOCK: Final = 2**18
+"""Bytes that are read at a time: some hundred records."""
+
+FIRST_BYTES: Final = 1024
+"""How much is kept of a record that is too large to be read."""
+
+ID_KEYS: Final = ("id", "mj_id", "_id", "Id", "task_id")
+"""What records, and the tables of those who store them, call a task's id."""
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Some records of a source, in order, and where each begins: bytes from the start of the decompressed source.
+
+    With a `fault` it is one record (or what is left of it) that cannot be read, and why.
+    """
+
+    source: str
+    records: list[Record]
+    offsets: list[int]
+    fault: str = ""
+
+
+class Window:
+    """The part of a decompressed source that is being cut into records."""
+
+    def __init__(self, name: str, pieces: Iterator[bytes], offset: int = 0) -> None:
+        self.name = name
+        self.data = b""
+        self.offset = offset
+        self.fault = ""
+        self._pieces = pieces
+
+    def grow(self, size: int = 1) -> bool:
+        """Read on, by `size` bytes or a little more; False at the end, or where the source is damaged."""
+        read = [self.data]
+        while size > 0 and (piece := self._next()) is not None:
+            read.append(piece)
+            size -= len(piece)
+        self.data = b"".join(read)
+        return len(read) > 1
+
+    def drop(self, count: int) -> None:
+        """Forget what is done with."""
+        self.data = self.data[count:]
+        self.offset += count
+
+    def block(self, spans: Iterable[tuple[int, int]]) -> Block:
+        """The records between these places."""
+        found = list(spans)
+        return Block(
+            self.name, [self.data[start:end] for start, end in found], [self.offset + start for start, _ in found]
+        )
+
+    def unreadable(self, fault: str) -> Block:
+        """What is left, as one record that cannot be read."""
+        return Block(self.name, [self.data[:JSON_LIMIT]], [self.offset], fault)
+
+    def _next(self) -> bytes | None:
+        try:
+            return next(self._pieces, None)
+        except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's fault, not the data's
+            self.fault = f"the compressed data is damaged from here on: {error}"
+        except Exception as error:
+            if type(error).__name__ != "ZstdError":
+                raise
+            self.fault = f"the compressed data is damaged from here on: {error}"
+        return None
+
+
+def too_large(window: Window, offset: int, first: bytes) -> Block:
+    """The record that began at `offset` and ended where the window begins, by its first bytes."""
+    size = window.offset - offset
+    reason = f"a record of {size} bytes: those of more than {JSON_LIMIT} are not read, and only its beginning is kept"
+    return Block(window.name, [first], [offset], reason)
+
+
+def is_json_object(line: bytes) -> bool:
+    """Whether a text is one JSON object and nothing else."""
+    try:
+        return is_object(decode_json(line))
+    except MalformedRecord:
+        return False

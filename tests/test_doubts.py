@@ -1,0 +1,124 @@
+"""Doubtful values: told by path, value and what was done with them, for every provider, and only those."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mjbridge import Issue, Reject, Task, records
+from mjbridge.testing import mutated, record_cases
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+GRID: dict[str, Any] = {"id": "1", "status": "SUCCESS", "progress": "100%", "submitTime": 1740000000123}
+QUERY: dict[str, Any] = {"id": "1", "status": "SUCCESS", "progress": "100%", "created_at": 1740000000}
+ROW: dict[str, Any] = {"id": 412, "mj_id": "1", "status": "SUCCESS", "progress": "100%", "submit_time": 1740000000123}
+DOCUMENT: dict[str, Any] = {"_id": "1", "Status": 5, "BotType": 0, "SubmitTime": {"$numberLong": "1740000000456"}}
+NESTED: dict[str, Any] = {"code": 200, "data": {"id": "1", "status": "completed", "progress": 100}}
+
+
+def _issues(record: dict[str, Any] | bytes, provider: str | None) -> list[tuple[str, Any]]:
+    found: list[Issue] = []
+    (item,) = records.read([record], provider, on_issue=found.append)
+    assert isinstance(item, Task)
+    return [(issue.path, issue.value) for issue in found]
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+@pytest.mark.parametrize(
+    ("record", "provider", "doubtful"),
+    [
+        (GRID, "cometapi", {"status": "RUNNING"}),
+        (GRID, "octopusx", {"progress": "Waiting to start"}),
+        (GRID, None, {"progress": "abc"}),
+        (GRID, "mjproxy", {"submitTime": "yesterday"}),
+        (GRID, "mjproxy", {"submitTime": -5}),
+        (GRID, "mjproxy", {"prompt": {"text": "a"}}),
+        (GRID, "mjproxy", {"properties": "none"}),
+        (GRID, "mjproxy", {"image_urls": ["a", "a", 5]}),
+        (GRID, "mjproxy", {"status": "RUNNING", "progress": "x", "seed": [1]}),
+        (QUERY, "apimart", {"status": "RUNNING"}),
+        (QUERY, "apimart", {"progress": "x", "created_at": "yesterday"}),
+        (QUERY, "apimart", {"image_urls": {"a": 1}}),
+        (ROW, None, {"buttons": "[{", "submit_time": "yesterday"}),
+        (ROW, "mjproxy", {"properties": "5"}),
+        (DOCUMENT, None, {"Properties": "[1]"}),
+    ],
+)
+def test_a_value_that_left_no_trace_is_told(
+    record: dict[str, Any], provider: str | None, doubtful: dict[str, Any], as_bytes: bool
+) -> None:
+    whole = {**record, "imageUrl": "u", **doubtful} if record is GRID else {**record, **doubtful}
+    found = _issues(json.dumps(whole).encode() if as_bytes else whole, provider)
+    assert dict(found) == {f"$.{key}": value for key, value in doubtful.items()}
+    assert len(found) == len(doubtful)
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+@pytest.mark.parametrize(
+    ("record", "silent"),
+    [
+        (GRID, {"progress": "", "submitTime": 0, "failReason": None, "state": "", "buttons": []}),
+        (GRID, {"unheard_of": {"a": 1}}),
+        (ROW, {"properties": "null", "buttons": "[]", "finish_time": 0}),
+        (DOCUMENT, {"FinishTime": {"$numberLong": "0"}, "Buttons": "[]"}),
+        (NESTED, {}),
+    ],
+)
+def test_what_says_nothing_and_what_nobody_reads_is_no_doubt(
+    record: dict[str, Any], silent: dict[str, Any], as_bytes: bool
+) -> None:
+    whole = {**record, **silent}
+    assert (
+        _issues(json.dumps(whole).encode() if as_bytes else whole, "apimart" if record is NESTED else "mjproxy") == []
+    )
+
+
+def test_a_value_in_a_wrapper_is_told_by_its_whole_path() -> None:
+    record = {"code": 200, "data": {"id": "1", "status": "completed", "result": {"images": 5}, "cost": "much"}}
+    assert _issues(record, "apimart") == [("$.data.cost", "much")]
+    assert _issues({"data": {"id": "1", "status": "odd"}}, "apimart") == [("$.data.status", "odd")]
+
+
+def test_buttons_that_cannot_be_pressed_are_told() -> None:
+    record = GRID | {"buttons": [{"customId": "a"}, {"customId": "", "label": "U1"}, {"label": "U2"}]}
+    (issue,) = _collected([json.dumps(record).encode()])
+    assert (issue.path, issue.done) == ("$.buttons", "2 without a custom id: left out")
+
+
+def test_an_issue_names_its_record_and_is_a_line_of_json() -> None:
+    document = json.dumps([GRID, 7, {**GRID, "progress": "x"}]).encode()
+    (issue,) = _collected(document)
+    assert (issue.number, document[issue.offset :][:9]) == (3, b'{"id": "1')
+    assert json.loads(issue.to_json())["value"] == "x"
+    assert str(issue) == f"record 3 at byte {issue.offset}: $.progress: unreadable: left out"
+
+
+def test_a_record_inside_a_page_is_told_by_its_own_number() -> None:
+    page = b'{"list": [%b, %b]}' % (json.dumps(GRID).encode(), json.dumps({**GRID, "progress": "x"}).encode())
+    (issue,) = _collected(page)
+    assert issue.number == 2
+
+
+def _collected(source: Any) -> list[Issue]:
+    found: list[Issue] = []
+    list(records.read(source, "mjproxy", on_issue=found.append))
+    return found
+
+
+@pytest.mark.parametrize("provider", ["apimart", "cometapi", "mjproxy", "octopusx"])
+@settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
+@given(data=st.data())
+def test_asking_for_issues_changes_no_task(provider: str, data: st.DataObject) -> None:
+    """And every issue is a line of JSON."""
+    cases = record_cases(FIXTURES / provider)
+    record = data.draw(mutated([json.loads(each) for case in cases for each in case.records]))
+    for source in ([record], [json.dumps(record).encode()]):
+        found: list[Issue] = []
+        (asked,) = records.read(source, provider, on_issue=found.append)
+        (plain,) = records.read(source, provider)
+        assert asked == plain or isinstance(asked, Reject)
+        assert all(json.loads(issue.to_json())["path"].startswith("$.") for issue in found)
+        assert not (isinstance(asked, Reject) and found)

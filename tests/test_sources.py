@@ -1,0 +1,291 @@
+"""Sources of records: any form and compression is cut into the same records, and what is broken hides no other."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mjbridge import Reject, Task, documents, records, sources, tabular, windows
+from mjbridge.sources import Source
+
+LIMIT = 2**20
+
+RECORDS: list[dict[str, Any]] = [
+    {"id": str(number), "status": "SUCCESS", "imageUrl": "g", "buttons": [{"customId": f"b{number}", "label": "U1"}]}
+    for number in range(1, 5)
+]
+LINES = "\n".join(map(json.dumps, RECORDS)).encode()
+PRETTY = "\n".join(json.dumps(each, indent=2) for each in RECORDS).encode()
+LIST = json.dumps(RECORDS).encode()
+TABLE = b"id,status,imageUrl,buttons\r\n" + b"".join(
+    f'{each["id"]},SUCCESS,g,"{json.dumps(each["buttons"]).replace(chr(34), chr(34) * 2)}"\r\n'.encode()
+    for each in RECORDS
+)
+FORMS: dict[str, bytes] = {
+    "lines": LINES,
+    "lines of Windows": LINES.replace(b"\n", b"\r\n") + b"\r\n",
+    "lines between blank ones": b"\n\n  \n" + LINES.replace(b"\n", b"\n\n \t\n") + b"\n\n",
+    "a byte order mark": b"\xef\xbb\xbf" + LINES,
+    "one behind the other": LINES.replace(b"\n", b""),
+    "two in a line": LINES.replace(b"\n", b"", 1),
+    "pretty, one behind the other": PRETTY,
+    "a list": LIST,
+    "a pretty list": json.dumps(RECORDS, indent=4).encode(),
+    "a list a line": b"\n".join(json.dumps([each]).encode() for each in RECORDS),
+    "a page": b'{"data": ' + LIST + b', "total": 4}',
+    "a page in a page": b'{"success": true, "data": {"total": 4, "items": ' + LIST + b'}, "message": ""}',
+    "a page of content": b'{"content": ' + LIST + b"}",
+    "a page a line": b"\n".join(b'{"list": [' + json.dumps(each).encode() + b"]}" for each in RECORDS),
+    "CSV": TABLE,
+}
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "gzip, in two members": lambda data: gzip.compress(data[:100]) + gzip.compress(data[100:]),
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.compress,
+    "zstd, in two frames": lambda data: zstandard.compress(data[:100]) + zstandard.compress(data[100:]),
+}
+
+
+def _read(source: Source) -> list[Task | Reject]:
+    return list(records.read(source, "mjproxy"))
+
+
+def _ids(source: Source) -> list[str]:
+    """The tasks' ids; a reject by its record."""
+    return [item.id if isinstance(item, Task) else repr(bytes(item.record)) for item in _read(source)]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("form", FORMS)
+def test_any_form_in_any_compression_is_the_same_records(form: str, compression: str) -> None:
+    document = COMPRESSIONS[compression](FORMS[form])
+    tasks = [item for item in _read(document) if isinstance(item, Task)]
+    assert [task.id for task in tasks] == ["1", "2", "3", "4"]
+    assert [task.buttons[0].custom_id for task in tasks] == ["b1", "b2", "b3", "b4"]
+
+
+@pytest.mark.parametrize("form", set(FORMS) - {"CSV"})
+def test_each_record_stands_where_its_offset_says(form: str) -> None:
+    document = FORMS[form]
+    for block in sources.blocks(document):
+        for record, offset in zip(block.records, block.offsets, strict=True):
+            assert isinstance(record, bytes)
+            assert document[offset : offset + len(record)] == record
+
+
+def test_a_source_is_bytes_a_path_an_open_file_or_records(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(LINES)
+    expected = ["1", "2", "3", "4"]
+    assert _ids(path) == _ids(str(path)) == expected
+    with path.open("rb") as binary, path.open(encoding="utf-8") as text:
+        assert _ids(binary) == _ids(text) == expected
+        assert not binary.closed
+    assert _ids(RECORDS) == _ids(map(json.dumps, RECORDS)) == _ids(iter(LINES.splitlines())) == expected
+    assert _ids(RECORDS[0]) == ["1"]
+
+
+def test_records_that_come_one_by_one_are_read_one_by_one() -> None:
+    def arriving() -> Iterator[dict[str, Any]]:
+        yield RECORDS[0]
+        raise AssertionError("nobody asked for the second")
+
+    assert isinstance(next(records.read(arriving())), Task)
+
+
+BAD = b'{"id": "2", "status'
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (b'{"id":"1"}\n' + BAD + b'\n{"id":"3"}\n', ["1", repr(BAD), "3"]),
+        (b'{"id":"1"}\n{"id":"3"}\n' + BAD, ["1", "3", repr(BAD)]),
+        (b'{"id": "1"}' + BAD + b'{"id": "3"}', ["1", repr(BAD), "3"]),
+        (b'[{"id": "1"},' + BAD + b'{"id": "3"}, {"id": "4"}]', ["1", repr(BAD), "3", "4"]),
+        (b'[{"id":"1"},{"id":"3"},\n' + BAD, ["1", "3", repr(BAD)]),
+        (b'[{"id":"1"},{"id":"3"}', ["1", "3", "b''"]),
+        (b'{"id":"1"}\n\0\0\0{"id":"3"}\n', ["1", repr(b"\0\0\0"), "3"]),
+        (b'{"id":"1"}\n\0\0\0\n{"id":"3"}', ["1", repr(b"\0\0\0"), "3"]),
+        (b'{"id":"1"}\n{"id":"\xff"}\n{"id":"3"}', ["1", repr(b'{"id":"\xff"}'), "3"]),
+        (b'[{"id":"1"}, 7, "text", null, [2], {"id":"3"}]', ["1", "b'7'", "b'\"text\"'", "b'null'", "b'[2]'", "3"]),
+        (b'[{"id":"1"}, {"colour": "red"}, {"id":"3"}]', ["1", repr(b'{"colour": "red"}'), "3"]),
+        (b"<html>\n</html>", ["b'<html>'", "b'</html>'"]),
+        (b"3", ["b'3'"]),
+        (b"", []),
+        (b"\n \n", []),
+        (b"[]", []),
+        (b'{"data": []}', []),
+        (b'id;status\n1;SUCCESS\n2\n"3";SUCCESS\n\xff;\n', ["1", r"b'2\n'", "3", r"b'\xff;\n'"]),
+    ],
+)
+def test_what_is_broken_is_a_reject_and_what_stands_around_it_is_read(document: bytes, told: list[str]) -> None:
+    assert _ids(document) == told
+
+
+@pytest.mark.parametrize("depth", [2_000, 200_000])
+def test_deep_nesting_is_a_reject(depth: int) -> None:
+    deep = b'{"id":"2","properties":' + b"[" * depth + b"]" * depth + b"}"
+    for document in (b'{"id":"1"}\n' + deep + b'\n{"id":"3"}', b'[{"id":"1"},' + deep + b',{"id":"3"}]'):
+        first, reject, last = _read(document)
+        assert isinstance(first, Task)
+        assert isinstance(reject, Reject)
+        assert bytes(reject.record) == deep
+        assert isinstance(last, Task)
+
+
+def test_of_a_key_that_stands_twice_the_last_counts_and_raw_holds_both() -> None:
+    (task,) = _read(b'{"id":"1","prompt":"a","prompt":"b"}')
+    assert isinstance(task, Task)
+    assert (task.prompt, bytes(task.raw)) == ("b", b'{"id":"1","prompt":"a","prompt":"b"}')
+
+
+@pytest.mark.parametrize("filler", [b"x" * 100, b'{\\"id\\":', b"]}"])
+@pytest.mark.parametrize("frame", [b'{"id":"1"}\n%b\n{"id":"3"}\n', b'[{"id":"1"},%b,{"id":"3"}]'])
+@pytest.mark.parametrize("record", [b'{"id":"2","prompt":"%b"}', b'"%b"', b'{"id":"2","seen":[["%b"]]}'])
+def test_a_record_too_large_is_a_reject_with_its_size_and_its_beginning(
+    record: bytes, frame: bytes, filler: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (sources, documents, tabular, windows):
+        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
+    large = record % (filler * (LIMIT * 8 // len(filler)))
+    tracemalloc.start()
+    first, reject, last = _read(io.BytesIO(frame % large))
+    peak = tracemalloc.get_traced_memory()[1] - len(large)
+    tracemalloc.stop()
+    assert isinstance(first, Task)
+    assert isinstance(last, Task)
+    assert isinstance(reject, Reject)
+    assert str(len(large)) in reject.reason
+    assert bytes(reject.record) == large[: len(reject.record)]
+    assert peak < 6 * LIMIT
+
+
+def test_a_list_that_lost_a_bracket_early_still_gives_all_that_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sources, documents, tabular, windows):
+        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
+    many = b",\n".join(b'{"id": "%d", "prompt": "%b"}' % (number, b"x" * 10_000) for number in range(3000))
+    items = _read(b"[" + many.replace(b'"}', b'"', 1) + b"]")
+    assert [type(item) for item in items].count(Task) >= 2998
+    assert sum(isinstance(item, Reject) for item in items) == 1
+
+
+def test_a_page_larger_than_any_record_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sources, documents, tabular, windows):
+        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
+    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(3000))
+    page = b'{"success":true,"message":"","data":{"total":3000,"items":[' + many + b']},"more":[{"a":1}]}'
+    assert len(page) > LIMIT
+    assert _ids(page) == [str(number) for number in range(3000)]
+
+
+@pytest.mark.parametrize("name", [name for name in COMPRESSIONS if name != "plain"])
+def test_a_compressed_file_that_is_cut_gives_what_is_whole_and_says_so(name: str) -> None:
+    lines = b"".join(
+        b'{"id":"%d","prompt":"%b"}\n' % (number, str(hash(str(number))).encode()) for number in range(50_000)
+    )
+    cut = COMPRESSIONS[name](lines)[:-200]
+    *tasks, reject = _read(cut)
+    assert len(tasks) > 100 or name == "bzip2"
+    assert all(isinstance(task, Task) for task in tasks)
+    assert isinstance(reject, Reject)
+    assert "damaged" in reject.reason
+    assert lines[reject.offset :].startswith(bytes(reject.record))
+    assert reject.number == len(tasks) + 1
+
+
+def test_garbage_behind_a_compressed_stream_is_told() -> None:
+    *tasks, reject = _read(gzip.compress(LINES + b"\n") + b"garbage")
+    assert len(tasks) == len(RECORDS)
+    assert isinstance(reject, Reject)
+
+
+def test_a_reject_names_its_source_number_and_offset(tmp_path: Path) -> None:
+    path = tmp_path / "export.json"
+    path.write_bytes(b'[{"id":"1"}, 7]')
+    _, reject = _read(path)
+    assert isinstance(reject, Reject)
+    assert (reject.source, reject.number, reject.offset) == (str(path), 2, 13)
+    assert str(reject).startswith(f"{path}: record 2 at byte 13: ")
+
+
+@pytest.mark.parametrize(
+    ("record", "key", "written"),
+    [(b'{"a":\n1}', "record", {"a": 1}), (b"<html>", "text", "<html>"), (b"\xff\0", "base64", "/wA=")],
+)
+def test_a_reject_is_a_line_of_json_whatever_it_holds(record: bytes, key: str, written: object) -> None:
+    (reject,) = _read([record])
+    assert isinstance(reject, Reject)
+    line = reject.to_json()
+    assert b"\n" not in line
+    assert json.loads(line)[key] == written
+
+
+def test_a_file_s_spans_hold_each_of_its_lines_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(FORMS["lines between blank ones"] + BAD)
+    whole = [pair for block in sources.blocks(path) for pair in zip(block.offsets, block.records, strict=True)]
+    for size in (1, 7, 50, 10_000):
+        monkeypatch.setattr(sources, "SPAN", size)
+        spans = sources.spans(str(path))
+        assert spans
+        found = [block for span in spans for block in sources.blocks_of(span)]
+        assert [pair for block in found for pair in zip(block.offsets, block.records, strict=True)] == whole
+
+
+@pytest.mark.parametrize("form", ["a list", "CSV", "a byte order mark", "pretty, one behind the other"])
+def test_a_file_that_has_to_be_read_from_its_beginning_has_no_spans(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "records"
+    path.write_bytes(FORMS[form])
+    assert sources.spans(str(path)) is None
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [*LINES.splitlines(), *FORMS.values(), b"\n", b",", b"[", b"]", b"{", b"}", b'"', b"\\", b"\0", b"\xff"]
+    )
+    | st.binary(max_size=8)
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(PIECES, st.data())
+def test_any_bytes_at_all_are_tasks_and_rejects_that_stand_in_them(pieces: list[bytes], data: st.DataObject) -> None:
+    """Nothing else is raised, numbers have no gap, offsets do not go back, and no reject holds what is not there."""
+    document = b"".join(pieces)
+    if document:
+        place = data.draw(st.integers(0, len(document) - 1))
+        document = (
+            document[:place] + data.draw(st.binary(max_size=2)) + document[place + data.draw(st.integers(0, 9)) :]
+        )
+    items = _read(document)
+    rejects = [(number, item) for number, item in enumerate(items, start=1) if isinstance(item, Reject)]
+    assert all(item.number == number for number, item in rejects)
+    assert [item.offset for _, item in rejects] == sorted(item.offset for _, item in rejects)
+    if not document.startswith(tuple(COMPRESSIONS[name](b"")[:3] for name in ("gzip", "bzip2", "xz", "zstd"))):
+        assert all(document[item.offset :].startswith(bytes(item.record)) for _, item in rejects)
+    json.loads(b"[" + b",".join(item.to_json() for _, item in rejects) + b"]")
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.sampled_from(list(FORMS.values())), max_size=3), st.integers(1, 64))
+def test_how_much_is_read_at_a_time_makes_no_difference(pieces: list[bytes], size: int) -> None:
+    class Slow(io.BytesIO):
+        def read1(self, count: int | None = -1, /) -> bytes:
+            return super().read1(min(size, count) if count and count > 0 else size)
+
+    document = b"\n".join(pieces)
+    assert _ids(Slow(document)) == _ids(document)
