@@ -113,7 +113,14 @@ def test_a_configured_account_is_used_by_name_and_by_route(shell: Shell) -> None
         (["fetch", "emulated-apimart"], "account:id"),
         (["fetch", "main:1"], "no configuration found"),
         (["--config", "missing.toml", "fetch", "main:1"], "missing.toml"),
-        (["normalize", "missing.json"], "missing.json"),
+        (["normalize", "missing.json"], "missing.json: no such file"),
+        (["normalize", "missing*.json"], "missing*.json: no such file"),
+        (["normalize", "."], "is a folder"),
+        (["normalize"], "name the files to read"),
+        (["normalize", "-", "--from", "sqlite:///a.db", "--table", "b"], "name the files to read"),
+        (["normalize", "--from", "sqlite:///a.db"], "--from and --table go together"),
+        (["normalize", "--from", "sqlite:///missing.db", "--table", "midjourneys"], "missing.db: no such file"),
+        (["normalize", "--from", "nonsense", "--table", "midjourneys"], "no database URL"),
         (["normalize", "-", "--provider", "comet"], "did you mean 'cometapi'?"),
         (["juggle"], "No such command"),
     ],
@@ -218,11 +225,11 @@ def test_normalize_reads_one_record_a_list_and_stdin(shell: Shell) -> None:
 
 def test_normalize_names_what_is_no_record_and_prints_the_others(shell: Shell) -> None:
     done = shell("normalize", "-", stdin=b'[{"id":"1","imageUrl":"g"},{"colour":"red"},{"id":"2","imageUrl":"g"}]')
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert len(done.stdout.splitlines()) == 2
-    assert b"record 2: " in done.stderr
+    assert b"-: record 2 at byte 27: " in done.stderr
     broken = shell("normalize", "-", stdin=b"<html>")
-    assert (broken.returncode, broken.stdout) == (1, b"")
+    assert (broken.returncode, broken.stdout) == (3, b"")
     assert b"not JSON" in broken.stderr
 
 

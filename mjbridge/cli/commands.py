@@ -1,20 +1,19 @@
 """The commands. Providers are imported by what a command does, never by `--help`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 import msgspec
 
-from mjbridge import plugins, records
-from mjbridge.cli import FAILURE, completion, configuration, journal, vocabulary
+from mjbridge import plugins
+from mjbridge.cli import completion, configuration, journal, vocabulary
 from mjbridge.cli.capabilities import capabilities
 from mjbridge.cli.download import download
 from mjbridge.cli.emulate import emulate
 from mjbridge.cli.new_provider import new_provider
+from mjbridge.cli.normalize import normalize
 from mjbridge.cli.output import show_providers, write_line
 from mjbridge.cli.show import show
-from mjbridge.records import Reject
 
 _INTERRUPTED = 130
 
@@ -27,7 +26,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
-        click.echo("interrupted: an accepted task goes on at the vendor; fetch its ref", err=True)
+        click.echo("interrupted: no file was changed; a task that was accepted goes on at its vendor", err=True)
         return _INTERRUPTED
 
 
@@ -57,6 +56,7 @@ cli.add_command(show)
 cli.add_command(capabilities)
 cli.add_command(journal.tasks)
 cli.add_command(journal.resume)
+cli.add_command(normalize)
 for _command in vocabulary.ALL:
     cli.add_command(_command)
 
@@ -73,33 +73,7 @@ def providers(as_json: bool) -> None:
         write_line(msgspec.json.encode(info))
 
 
-@cli.command()
-@click.argument("file", type=click.File("rb"))
-@click.option("--provider", metavar="NAME", help="Whose records they are (default: each tells by itself).")
-@click.option("--json", is_flag=True, expose_value=False, help="What is printed anyway, said for scripts' sake.")
-def normalize(file: click.File, provider: str | None) -> int:
-    """Print the records of FILE (one or a list; - is stdin) as canonical tasks, one line of JSON each.
-
-    What is no task record goes to stderr with its number and reason, and the exit code is 1.
-    """
-    if provider is not None:
-        plugins.load(provider)
-    rejects = 0
-    for item in records.read(_content(file), provider):
-        if isinstance(item, Reject):
-            rejects += 1
-            click.echo(f"record {item.number}: {item.reason}", err=True)
-        else:
-            write_line(item.to_json())
-    return FAILURE if rejects else 0
-
-
 cli.add_command(new_provider)
-
-
-def _content(file: Any) -> bytes:
-    content: bytes = file.read()
-    return content
 
 
 completion.install(cli)

@@ -1,0 +1,244 @@
+"""`mjbridge normalize`: stored records of any vendor, by the file, as canonical tasks."""
+
+import glob
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mjbridge import bulk, plugins, sources
+from mjbridge.bulk import Batch, Latest, Settings, Summary, Work
+from mjbridge.sinks import lines_file, sink
+from mjbridge.sources import Span
+from mjbridge.windows import Block
+
+SOME_REJECTED: Final = 3
+
+_SHOWN_REJECTS: Final = 20
+_SECONDS_BETWEEN_LINES: Final = 5.0
+STDIN: Final = "-"
+
+
+@click.command()
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1)
+@click.option("-o", "--output", metavar="FILE|URL", default="-", help="Where the tasks go (default: stdout).")
+@click.option("--from", "database", metavar="URL", help="Read a table of this database instead of files.")
+@click.option("--table", metavar="NAME", help="The table to read.")
+@click.option("--into", metavar="NAME", default="tasks", show_default=True, help="The table to write to.")
+@click.option("--provider", metavar="NAME", help="Whose records they are (default: each tells by itself).")
+@click.option("--latest", is_flag=True, help="One task per provider, account and id: all its records, merged.")
+@click.option("--from-raw", is_flag=True, help="Read canonical tasks again from their raw record.")
+@click.option("--no-raw", is_flag=True, help="Leave the vendor's record out of each task.")
+@click.option("--rejects", metavar="FILE", help="Write what is no task, as JSON lines.")
+@click.option("--issues", metavar="FILE", help="Write each value that could not be taken as it is, as JSON lines.")
+@click.option("--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("--json", is_flag=True, expose_value=False, help="What is printed anyway, said for scripts' sake.")
+def normalize(
+    inputs: tuple[str, ...],
+    output: str,
+    database: str | None,
+    table: str | None,
+    into: str,
+    provider: str | None,
+    latest: bool,
+    from_raw: bool,
+    no_raw: bool,
+    rejects: str | None,
+    issues: str | None,
+    workers: int,
+    quiet: bool,
+) -> int:
+    """Read the records of every INPUT as canonical tasks, one line of JSON each.
+
+    An INPUT is a file, a pattern ('exports/*.json.gz') or - for stdin: JSON lines, a JSON document (a record, a list, a
+    page, several in a row) or CSV; plain, gzip, bzip2, xz or zstd. What it is, its content tells.
+
+    \b
+      mjbridge normalize export.json.gz
+      mjbridge normalize 'logs/*.jsonl' --latest -o tasks.parquet
+      mjbridge normalize --from sqlite:///one-api.db --table midjourneys -o tasks.jsonl.zst
+
+    \b
+    -o writes, by suffix: JSON lines (.gz .bz2 .xz .zst compressed), .parquet; or, by URL, a SQL table (--into).
+    The file or table changes once all is read, or not at all.
+
+    What is no task is told on stderr with file, record number and byte offset, and the others still come out.
+    Exit codes: 0 all were read, 3 some were rejected, 1 failure, 2 misuse.
+    """
+    if provider is not None:
+        plugins.load(provider)
+    settings = Settings(provider, keep_raw=not no_raw, from_raw=from_raw)
+    found = _Inputs(database, table, _paths(inputs, database, table), in_spans=workers > 1)
+    summary = Summary()
+    began = time.monotonic()
+    with ExitStack() as stack:
+        out = stack.enter_context(sink(output, into))
+        tell = _tellers(stack, summary, rejects, issues)
+        work = stack.enter_context(closing(found.work()))
+        made = stack.enter_context(closing(bulk.batches(work, settings, workers)))
+        known = Latest() if latest else None
+        with _progress(found, summary, quiet=quiet) as show:
+            for batch in made:
+                summary.add(batch)
+                (known.add if known else out.write)(batch.lines)
+                tell(batch)
+                show()
+            for lines in known.lines() if known else ():
+                out.write(lines)
+    if not quiet:
+        _show(summary, time.monotonic() - began)
+    return SOME_REJECTED if summary.rejects else 0
+
+
+def _paths(inputs: Sequence[str], database: str | None, table: str | None) -> list[str]:
+    """The files that are meant, each of which is there; `UsageError` where nothing is."""
+    if bool(database) != bool(table):
+        raise click.UsageError("--from and --table go together: the database's URL and its table")
+    if bool(database) == bool(inputs):
+        raise click.UsageError("name the files to read (- is stdin), or a table with --from URL --table NAME")
+    return [path for each in inputs for path in _expanded(each)]
+
+
+def _expanded(path: str) -> list[str]:
+    if path == STDIN:
+        return [path]
+    found = [path] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207 absolute too
+    if not found:
+        raise click.UsageError(f"{path}: no such file")
+    if folder := next((each for each in found if Path(each).is_dir()), None):
+        raise click.UsageError(f"{folder} is a folder: name its files, like '{folder}/*'")
+    return found
+
+
+class _Inputs:
+    """The records of all inputs, and how far they are read."""
+
+    def __init__(self, database: str | None, table: str | None, paths: Sequence[str], *, in_spans: bool) -> None:
+        self._in_spans = in_spans
+        self._database = database
+        self._table = table
+        self._paths = paths
+        self._behind = 0
+        self._file: IO[bytes] | None = None
+        self.total = None if database or STDIN in paths else sum(Path(path).stat().st_size for path in paths)
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far, as they stand on the disk."""
+        return self._behind + (self._file.tell() if self._file else 0)
+
+    def work(self) -> Generator[Work, None, None]:
+        """The records of each input in turn."""
+        if self._database and self._table:
+            from mjbridge import tables  # noqa: PLC0415 an extra
+
+            yield from tables.blocks(self._database, self._table)
+        for path in self._paths:
+            if path == STDIN:
+                yield from sources.blocks(sys.stdin.buffer, path)
+                continue
+            spans = sources.spans(path) if self._in_spans else None
+            yield from self._file_blocks(path) if spans is None else self._spans(spans)
+
+    def _file_blocks(self, path: str) -> Iterator[Block]:
+        with Path(path).open("rb", buffering=0) as file:
+            self._file = file
+            yield from sources.blocks(file, path)
+            self._behind += file.tell()
+            self._file = None
+
+    def _spans(self, spans: Sequence[Span]) -> Iterator[Span]:
+        for span in spans:
+            yield span
+            self._behind += span.end - span.start
+
+
+def _tellers(stack: ExitStack, summary: Summary, rejects: str | None, issues: str | None) -> Callable[[Batch], None]:
+    """What tells of a batch's rejects and issues: into files where asked for, rejects else on stderr, some of them."""
+    rejects_file = stack.enter_context(lines_file(rejects)) if rejects else None
+    issues_file = stack.enter_context(lines_file(issues)) if issues else None
+
+    def tell(batch: Batch) -> None:
+        if issues_file:
+            issues_file.write(_lines(batch.issues))
+        if rejects_file:
+            rejects_file.write(_lines(batch.rejects))
+            return
+        before = summary.rejects - len(batch.rejects)
+        for reject in batch.rejects[: max(0, _SHOWN_REJECTS - before)]:
+            click.echo(str(reject), err=True)
+        if before <= _SHOWN_REJECTS < summary.rejects:
+            click.echo("more are rejected: --rejects FILE takes them all", err=True)
+
+    return tell
+
+
+def _lines(items: Iterable[Any]) -> bytes:
+    return b"".join(item.to_json() + b"\n" for item in items)
+
+
+@contextmanager
+def _progress(inputs: _Inputs, summary: Summary, *, quiet: bool) -> Generator[Callable[[], None], None, None]:
+    """What shows how far it is, with rate and time left: a bar on a terminal, elsewhere a line every few seconds."""
+    console = Console(stderr=True, highlight=False, emoji=False)
+    if quiet:
+        yield lambda: None
+    elif not console.is_terminal:
+        yield _progress_lines(inputs, summary)
+    else:
+        with _bar(console) as bar:
+            row = bar.add_task("reading", total=inputs.total, shown="")
+
+            def update() -> None:
+                elapsed = bar.tasks[0].elapsed or 0.0
+                shown = f"{summary.records:,} records {_rate(summary.records, elapsed)}"
+                bar.update(row, completed=inputs.position, shown=shown)
+
+            yield update
+            bar.update(row, total=inputs.position, completed=inputs.position)
+
+
+def _bar(console: Console) -> Progress:
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[shown]}", markup=False))
+    return Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
+
+
+def _progress_lines(inputs: _Inputs, summary: Summary) -> Callable[[], None]:
+    began = last = time.monotonic()
+
+    def update() -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _SECONDS_BETWEEN_LINES:
+            return
+        last, elapsed = now, now - began
+        part = inputs.position / inputs.total if inputs.total else 0
+        left = f", {part:.0%}, {elapsed * (1 - part) / part:.0f} s left" if part else ""
+        click.echo(f"{summary.records:,} records {_rate(summary.records, elapsed)}{left}", err=True)
+
+    return update
+
+
+def _rate(records: int, seconds: float) -> str:
+    return f"({records / seconds:,.0f}/s)" if seconds else ""
+
+
+def _show(summary: Summary, seconds: float) -> None:
+    """The summary, on stderr."""
+    rows = [(f"tasks of {provider}", status, count) for (provider, status), count in sorted(summary.tasks.items())]
+    rows += [(f"issues at {path}", done, count) for (path, done), count in summary.issues.most_common()]
+    table = Table("what", "which", "records")
+    table.columns[2].justify = "right"
+    for what, which, count in [*rows, ("rejects", "", summary.rejects)]:
+        table.add_row(what, which, f"{count:,}")
+    console = Console(stderr=True, highlight=False, emoji=False)
+    console.print(table, markup=False)
+    console.print(f"{summary.records:,} records in {seconds:.1f} s {_rate(summary.records, seconds)}")

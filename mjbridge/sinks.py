@@ -1,0 +1,176 @@
+"""Where canonical tasks go: a file, written whole or not at all, in the format and compression of its suffix."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO, Any, Final, Protocol, cast
+
+from mjbridge.compression import zstandard
+from mjbridge.errors import ConfigError
+from mjbridge.task import decode
+
+ROW_GROUP: Final = 32 * 2**20
+"""Bytes of Arrow data in a row group of Parquet."""
+
+
+class Sink(Protocol):
+    """Takes tasks, some at a time."""
+
+    def write(self, lines: bytes, /) -> object:
+        """Take tasks as lines of canonical JSON."""
+        ...
+
+
+def sink(target: str, table: str) -> AbstractContextManager[Sink]:
+    """What writes to `target`: a file, by its suffix, or the `table` of a database, by its URL; `-` is stdout.
+
+    What is written appears when the context ends well, and otherwise leaves no trace.
+    """
+    if target == "-":
+        return _stdout()
+    if "://" in target:
+        from mjbridge import tables  # noqa: PLC0415 an extra
+
+        return tables.sink(target, table)
+    return _parquet(target) if target.endswith(".parquet") else lines_file(target)
+
+
+@contextmanager
+def _stdout() -> Generator[Sink, None, None]:
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def lines_file(path: str) -> Generator[Sink, None, None]:
+    """A file of lines, compressed if its suffix says so, that appears whole or not at all."""
+    compress = _COMPRESSIONS.get(Path(path).suffix.lower())
+    with whole_file(path) as file:
+        if compress is None:
+            yield file
+            return
+        with compress(file) as compressed:
+            yield compressed
+
+
+@contextmanager
+def whole_file(path: str) -> Generator[IO[bytes], None, None]:
+    """A file that appears under its name once it is complete and on the disk; what cannot be replaced is written to."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        with io.BufferedWriter(_NamedFile(target, path, "wb")) as device:
+            yield device
+        return
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with io.BufferedWriter(_NamedFile(part, path, "xb")) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    _keep_name(target.parent)
+
+
+def _keep_name(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class _NamedFile(io.FileIO):
+    """A file whose errors name it as the user did."""
+
+    def __init__(self, path: Path, name: str, mode: str) -> None:
+        self._known_as = name
+        try:
+            super().__init__(path, mode)
+        except OSError as error:
+            raise _named(error, name) from None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise _named(error, self._known_as) from None
+
+
+def _named(error: OSError, name: str) -> OSError:
+    return OSError(error.errno, error.strerror, name)
+
+
+def _gzip(file: IO[bytes]) -> IO[bytes]:
+    # Without a time and a name in it, so that the same tasks are the same bytes.
+    return cast("IO[bytes]", gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0))
+
+
+def _bzip2(file: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", bz2.BZ2File(file, "wb"))
+
+
+def _xz(file: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", lzma.LZMAFile(file, "wb"))
+
+
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", zstandard().ZstdCompressor().stream_writer(file, closefd=False))
+
+
+_COMPRESSIONS: Final[Mapping[str, Callable[[IO[bytes]], IO[bytes]]]] = {
+    ".gz": _gzip,
+    ".bz2": _bzip2,
+    ".xz": _xz,
+    ".zst": _zstd,
+}
+
+
+# Parquet.
+
+
+@contextmanager
+def _parquet(path: str) -> Generator[Sink, None, None]:
+    try:
+        from pyarrow import parquet  # noqa: PLC0415 an extra
+
+        from mjbridge import arrow  # noqa: PLC0415 an extra
+    except ImportError:
+        raise ConfigError("Parquet needs an extra: pip install 'mjbridge[arrow]'") from None
+    with whole_file(path) as file, parquet.ParquetWriter(file, arrow.SCHEMA, compression="zstd") as writer:
+        rows = _Rows(writer)
+        yield rows
+        rows.flush()
+
+
+class _Rows:
+    """Tasks as row groups of bounded size."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+        self._batches: list[Any] = []
+
+    def write(self, lines: bytes, /) -> None:
+        from mjbridge import arrow  # noqa: PLC0415 an extra
+
+        if lines:
+            self._batches.append(arrow.batch(map(decode, lines.splitlines())))
+        if sum(batch.nbytes for batch in self._batches) > ROW_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is there as one row group."""
+        import pyarrow as pa  # noqa: PLC0415 an extra
+
+        if self._batches:
+            self._writer.write_table(pa.Table.from_batches(self._batches))
+            self._batches.clear()

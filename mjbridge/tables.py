@@ -1,0 +1,200 @@
+"""SQL tables, as a source of records and as a place for tasks, through SQLAlchemy (extra `sql`)."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from mjbridge.errors import ConfigError, MJBridgeError
+from mjbridge.fields import Record
+from mjbridge.sinks import Sink
+from mjbridge.task import Task, decode
+from mjbridge.windows import ID_KEYS, Block
+
+try:
+    import sqlalchemy as sql
+    from sqlalchemy import exc
+    from sqlalchemy.dialects import mysql, postgresql
+except ImportError:
+    raise ConfigError("SQL needs an extra: pip install 'mjbridge[sql]'") from None
+
+_ROWS: Final = 1000
+
+# Beside one of these a task's row has its state: what has neither is another table.
+_STATUS_COLUMNS: Final = ("status", "Status")
+
+_KEY: Final = ("provider", "account", "id")
+_VERSION: Final = "schema_version"
+_NUMBERS: Final = {"progress": sql.Integer, "cost_usd": sql.Float}
+_TIMES: Final = frozenset({"submitted_at", "started_at", "finished_at"})
+_JSON: Final = frozenset({"image_urls", "video_urls", "texts", "buttons", "properties", "raw", "attempts"})
+
+
+# A table as a source.
+
+
+def blocks(url: str, table: str) -> Iterator[Block]:
+    """The rows of a table as JSON records, in the order of its key, some at a time: never the whole table."""
+    with _engine(url) as engine, _connected(engine) as connection:
+        name = f"{_shown(url)} {table}"
+        source = _reflected(connection, table)
+        order = list(source.primary_key) or [source.columns[_id_column(source)]]
+        streaming = connection.execution_options(stream_results=True, yield_per=_ROWS)
+        found = streaming.execute(sql.select(source).order_by(*order)).mappings()
+        is_own = _VERSION in source.columns
+        for rows in found.partitions():
+            plain = map(dict[str, Any], rows)
+            records: list[Record] = [_encoded(_canonical(row) if is_own else row) for row in plain]
+            yield Block(name, records, [0] * len(records))
+
+
+def _connected(engine: sql.Engine) -> sql.Connection:
+    database = engine.url.database
+    if engine.dialect.name == "sqlite" and database and not Path(database).exists():
+        raise ConfigError(f"{database}: no such file")  # SQLite would make an empty one
+    return engine.connect()
+
+
+def _reflected(connection: sql.Connection, table: str) -> sql.Table:
+    try:
+        found = sql.Table(table, sql.MetaData(), autoload_with=connection)
+    except exc.NoSuchTableError:
+        known = ", ".join(sorted(sql.inspect(connection).get_table_names()))
+        raise ConfigError(f"there is no table {table!r}; there are: {known or 'none'}") from None
+    for meaning, names in (("a task's id", ID_KEYS), ("its status", _STATUS_COLUMNS)):
+        if not any(name in found.columns for name in names):
+            there = ", ".join(found.columns.keys())
+            raise ConfigError(f"table {table!r} has no column of {meaning} ({', '.join(names)}); it has: {there}")
+    return found
+
+
+def _id_column(table: sql.Table) -> str:
+    return next(name for name in ID_KEYS if name in table.columns)
+
+
+def _canonical(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a table that was written here, as the canonical record it came from."""
+    return {key: _value(key, value) for key, value in row.items() if value is not None}
+
+
+def _value(key: str, value: Any) -> Any:
+    if key in _JSON:
+        return msgspec.Raw(value.encode())
+    # SQLite and MySQL keep no time zone; what is written here is UTC.
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+def _encoded(row: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(row, enc_hook=str)
+
+
+# A table as a place for tasks.
+
+
+@contextmanager
+def sink(url: str, table: str) -> Generator[Sink, None, None]:
+    """Tasks into a table, made where it is missing, in one transaction: new ones added, known ones replaced."""
+    with _engine(url) as engine, engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")  # its driver would do so only after the table is made
+        target = _target(table)
+        target.create(connection, checkfirst=True)
+        missing = [name for name in target.columns.keys() if name not in _columns(connection, table)]  # noqa: SIM118 a collection of columns iterates over columns
+        if missing:
+            raise ConfigError(f"table {table!r} is not one of tasks: it has no column {', '.join(missing)}")
+        yield _Upserts(connection, _upsert(connection.dialect.name)(target))
+
+
+def _columns(connection: sql.Connection, table: str) -> set[str]:
+    return {column["name"] for column in sql.inspect(connection).get_columns(table)}
+
+
+class _Upserts:
+    def __init__(self, connection: sql.Connection, statement: Any) -> None:
+        self._connection = connection
+        self._statement = statement
+
+    def write(self, lines: bytes, /) -> None:
+        rows = [_row(decode(line)) for line in lines.splitlines()]
+        if rows:
+            self._connection.execute(self._statement, rows)
+
+
+def _target(table: str) -> sql.Table:
+    columns = (sql.Column(name, _kind(name), primary_key=name in _KEY) for name in Task.__struct_fields__)
+    return sql.Table(table, sql.MetaData(), sql.Column(_VERSION, sql.Integer, nullable=False), *columns)
+
+
+def _kind(name: str) -> Any:
+    if name in _KEY:
+        return sql.String(191)  # the longest that every MySQL can index
+    if name in _TIMES:
+        return sql.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    return _NUMBERS.get(name, sql.Text)
+
+
+def _row(task: Task) -> dict[str, Any]:
+    """A row of a task: JSON text where no type of SQL fits; null for what is empty."""
+    values = {name: getattr(task, name) for name in Task.__struct_fields__}
+    written = {name: _text(value) if name in _JSON else value for name, value in values.items()}
+    return {_VERSION: Task.schema_version, **written, "status": task.status.value}
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, msgspec.Raw):
+        return bytes(value).decode("utf-8", "replace") or None
+    return msgspec.json.encode(value).decode() if value else None
+
+
+def _upsert(dialect: str) -> Callable[[sql.Table], Any]:
+    known: dict[str, Callable[[sql.Table], Any]] = {
+        "sqlite": _on_conflict,
+        "postgresql": _on_conflict,
+        "mysql": _on_duplicate,
+        "mariadb": _on_duplicate,
+    }
+    if dialect not in known:
+        raise ConfigError(f"tasks can be written to {', '.join(known)}, and this is {dialect}")
+    return known[dialect]
+
+
+def _on_conflict(target: sql.Table) -> Any:
+    # PostgreSQL's words, which SQLite took over.
+    insert = postgresql.insert(target)
+    return insert.on_conflict_do_update(index_elements=_KEY, set_=_new_values(insert.excluded))
+
+
+def _on_duplicate(target: sql.Table) -> Any:
+    insert = mysql.insert(target)
+    return insert.on_duplicate_key_update(_new_values(insert.inserted))
+
+
+def _new_values(row: Any) -> dict[str, Any]:
+    return {name: row[name] for name in (_VERSION, *Task.__struct_fields__) if name not in _KEY}
+
+
+# The database.
+
+
+@contextmanager
+def _engine(url: str) -> Generator[sql.Engine, None, None]:
+    """A database for one run; its errors are told in one line, without the password."""
+    try:
+        engine = sql.create_engine(url, poolclass=sql.NullPool)
+    except (exc.ArgumentError, exc.NoSuchModuleError) as error:
+        raise ConfigError(f"no database URL (like sqlite:///tasks.db): {error}") from None
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"the driver of this database is not installed: {error.name}") from None
+    try:
+        yield engine
+    except exc.SQLAlchemyError as error:
+        raise MJBridgeError(f"{_shown(url)}: {getattr(error, 'orig', None) or error}") from None
+    finally:
+        engine.dispose()
+
+
+def _shown(url: str) -> str:
+    return sql.make_url(url).render_as_string(hide_password=True)

@@ -1,0 +1,363 @@
+"""`mjbridge normalize` on real files: whatever goes in comes out as a task or a reject, whole or not at all."""
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sql
+import zstandard
+from pyarrow import parquet
+
+import mjbridge
+from mjbridge import Status, Task, arrow, bulk, sources
+from mjbridge.bulk import Settings
+from mjbridge.task import decode
+from tests.test_cli import Shell
+
+MANY = 20_000
+GRID: dict[str, Any] = {"status": "SUCCESS", "progress": "100%", "imageUrl": "https://cdn.example.com/g.png"}
+COLUMNS = (
+    "id integer primary key, mj_id text, status text, progress text, submit_time bigint, prompt text, buttons text"
+)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def _lines(count: int, **more: Any) -> bytes:
+    return b"".join(json.dumps({"id": str(number), **GRID, **more}).encode() + b"\n" for number in range(count))
+
+
+def _tasks(lines: bytes) -> list[Task]:
+    return [decode(line) for line in lines.splitlines()]
+
+
+def _write(shell: Shell, name: str, content: bytes) -> Path:
+    path = shell.folder / name
+    path.write_bytes(content)
+    return path
+
+
+def _files(shell: Shell) -> list[str]:
+    return sorted(path.name for path in shell.folder.iterdir() if path.is_file())
+
+
+# Inputs and what is told of them.
+
+
+def test_many_inputs_are_read_in_order_by_name_pattern_and_stdin(shell: Shell) -> None:
+    _write(shell, "b.json", b'[{"id": "2"}]')
+    _write(shell, "a.json", gzip.compress(b'{"id": "1"}'))
+    done = shell("normalize", "?.json", "-", "--provider", "mjproxy", stdin=b"id,status\n3,SUCCESS\n")
+    assert [task.id for task in _tasks(done.stdout)] == ["1", "2", "3"]
+    assert done.returncode == 0
+
+
+def test_the_summary_counts_tasks_issues_and_rejects(shell: Shell) -> None:
+    _write(shell, "in.jsonl", _lines(3) + _lines(2, status="ODD") + b"7\n")
+    done = shell("normalize", "in.jsonl", "--provider", "mjproxy", "-o", "out.jsonl")
+    said = done.stderr.decode()
+    assert done.returncode == 3
+    assert [line.replace(" ", "").strip("│") for line in said.splitlines() if line.startswith("│")] == [
+        "tasksofmjproxy│completed│3",
+        "tasksofmjproxy│unknown│2",
+        "issuesat$.status│noknownstatus:readasunknown│2",
+        "rejects││1",
+    ]
+    assert f"in.jsonl: record 6 at byte {len(_lines(3) + _lines(2, status='ODD'))}: " in said
+    assert "6 records" in said
+
+
+def test_quiet_says_nothing_but_what_was_rejected(shell: Shell) -> None:
+    done = shell("normalize", "-", "-q", "--provider", "mjproxy", stdin=b'{"id":"1"}\n7\n')
+    assert done.stderr.decode().splitlines() == [
+        "-: record 2 at byte 11: a record is a JSON object, and this is int (at $)"
+    ]
+
+
+def test_rejects_and_issues_go_to_files_whole_and_verbatim(shell: Shell) -> None:
+    bad = [b"<html>", b'{"colour": "red"}', b"\xff\xfe", *[b"7"] * 50]
+    _write(shell, "in.jsonl", b"\n".join([_lines(1, progress="x").strip(), *bad]))
+    done = shell("normalize", "in.jsonl", "--rejects", "bad.jsonl.gz", "--issues", "doubtful.jsonl", "-o", "out.jsonl")
+    rejects = [json.loads(line) for line in gzip.decompress((shell.folder / "bad.jsonl.gz").read_bytes()).splitlines()]
+    assert [each["number"] for each in rejects] == list(range(2, 55))
+    assert [rejects[0]["text"], rejects[1]["record"], rejects[2]["base64"]] == ["<html>", {"colour": "red"}, "//4="]
+    (issue,) = map(json.loads, (shell.folder / "doubtful.jsonl").read_text().splitlines())
+    assert (issue["source"], issue["number"], issue["path"], issue["value"]) == ("in.jsonl", 1, "$.progress", "x")
+    assert b"record" not in done.stderr.split(b"\xe2\x94\x8f")[0]
+    assert done.returncode == 3
+
+
+def test_of_many_rejects_some_are_shown(shell: Shell) -> None:
+    done = shell("normalize", "-", "-q", stdin=b"7\n" * 30)
+    assert len(done.stderr.splitlines()) == 21
+    assert b"--rejects FILE" in done.stderr.splitlines()[-1]
+
+
+# What is done with the records.
+
+
+def test_latest_is_one_merged_task_an_id_in_order_of_first_appearance(shell: Shell) -> None:
+    story = [
+        {"id": "2", "status": "SUBMITTED", "prompt": "pig"},
+        {"id": "1", **GRID},
+        {"id": "2", **GRID},
+        {"id": "2", "status": "IN_PROGRESS", "progress": "40%", "parentId": "9"},
+    ]
+    _write(shell, "log.jsonl", "\n".join(map(json.dumps, story)).encode())
+    for workers in ("1", "2"):
+        done = shell("normalize", "log.jsonl", "--latest", "--provider", "mjproxy", "--workers", workers)
+        second, first = _tasks(done.stdout)
+        assert (second.id, second.status, second.prompt, second.parent_id) == ("2", Status.COMPLETED, "pig", "9")
+        assert first.id == "1"
+
+
+def test_from_raw_reads_again_with_today_s_code_and_keeps_account_and_attempts(shell: Shell) -> None:
+    attempts = (mjbridge.Attempt("spare", "apimart", "Unavailable", "down"),)
+    stored = msgspec.structs.replace(
+        mjbridge.normalize({"id": "1", **GRID}, "cometapi"), account="main", attempts=attempts
+    )
+    wrong = msgspec.structs.replace(stored, status=Status.UNKNOWN, image_url=None)
+    strange = msgspec.structs.replace(stored, provider="gone")
+    bare = Task(id="2", provider="cometapi", status=Status.FAILED)
+    lines = b"\n".join(task.to_json() for task in (wrong, strange, bare))
+    done = shell("normalize", "-", "--from-raw", "-q", stdin=lines)
+    read, kept = _tasks(done.stdout)
+    assert read.to_json() == stored.to_json()
+    assert kept == bare
+    assert done.returncode == 3
+    assert b"gone" in done.stderr
+
+
+def test_a_canonical_record_passes_unchanged_whatever_provider_is_named(shell: Shell) -> None:
+    stored = mjbridge.normalize({"id": "1", **GRID}, "octopusx").to_json() + b"\n"
+    for provider in ("mjproxy", "apimart"):
+        assert shell("normalize", "-", "--provider", provider, stdin=stored).stdout == stored
+    (bare,) = _tasks(shell("normalize", "-", "--no-raw", stdin=stored).stdout)
+    assert bytes(bare.raw) == b""
+
+
+@pytest.mark.parametrize("form", ["lines", "list", "gzip"])
+def test_workers_change_no_byte(shell: Shell, form: str) -> None:
+    """Neither of the tasks, nor of rejects and issues, nor in any form that workers cannot cut by themselves."""
+    lines = (_lines(3000, prompt="é") + b"7\n" + _lines(2000, progress="x") + b"\n[]\n<html>\n") * 2
+    content = {
+        "lines": lines,
+        "list": b"[" + b",".join(filter(None, lines.replace(b"<html>", b"8").splitlines())) + b"]",
+        "gzip": gzip.compress(lines),
+    }[form]
+    _write(shell, "in", content)
+    seen: set[tuple[bytes, ...]] = set()
+    for workers in ("1", "2", "3"):
+        names = [f"{name}{workers}" for name in ("out", "bad", "doubtful")]
+        options = ("-o", names[0], "--rejects", names[1], "--issues", names[2], "--workers", workers)
+        assert shell("normalize", "in", "--provider", "mjproxy", *options).returncode == 3
+        seen.add(tuple((shell.folder / name).read_bytes() for name in names))
+    ((tasks, _, issues),) = seen
+    assert len(tasks.splitlines()) == 10_000
+    assert len(issues.splitlines()) == 4000
+
+
+def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(settings: Settings) -> Callable[[object], None]:
+        def die(work: object) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        return die
+
+    monkeypatch.setattr(bulk, "converter", dying)
+    with pytest.raises(mjbridge.MJBridgeError, match="worker process died"):
+        list(bulk.batches(sources.blocks(_lines(1)), Settings("mjproxy"), workers=2))
+
+
+# Where tasks go.
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"),
+    [
+        ("", bytes),
+        (".gz", gzip.decompress),
+        (".bz2", bz2.decompress),
+        (".xz", lzma.decompress),
+        (".zst", zstandard.ZstdDecompressor().decompressobj().decompress),
+    ],
+)
+def test_lines_are_compressed_as_the_suffix_says_and_read_back(
+    shell: Shell, suffix: str, read: Callable[[bytes], bytes]
+) -> None:
+    plain = shell("normalize", "-", stdin=_lines(100)).stdout
+    shell("normalize", "-", "-o", f"out.jsonl{suffix}", stdin=_lines(100))
+    assert read((shell.folder / f"out.jsonl{suffix}").read_bytes()) == plain
+    assert shell("normalize", f"out.jsonl{suffix}").stdout == plain
+
+
+def test_parquet_holds_the_same_tasks(shell: Shell) -> None:
+    lines = shell("normalize", "-", stdin=_lines(1000)).stdout
+    done = shell("normalize", "-", "-o", "out.parquet", stdin=_lines(1000))
+    assert done.returncode == 0, done.stderr
+    table = parquet.read_table(shell.folder / "out.parquet")
+    assert table.schema.equals(arrow.SCHEMA)
+    found = [task for batch in table.to_batches() for task in arrow.tasks(batch)]
+    assert found == _tasks(lines)
+
+
+def test_an_output_may_be_its_own_input_and_a_link_stays_a_link(shell: Shell) -> None:
+    _write(shell, "real.jsonl", _lines(10))
+    (shell.folder / "link.jsonl").symlink_to("real.jsonl")
+    assert shell("normalize", "link.jsonl", "-o", "link.jsonl").returncode == 0
+    assert (shell.folder / "link.jsonl").is_symlink()
+    assert len(_tasks((shell.folder / "real.jsonl").read_bytes())) == 10
+
+
+def test_a_device_is_written_to(shell: Shell) -> None:
+    assert shell("normalize", "-", "-o", "/dev/null", stdin=_lines(10)).returncode == 0
+    full = shell("normalize", "-", "-o", "/dev/full", stdin=_lines(10))
+    assert (full.returncode, full.stderr.decode()) == (1, "mjbridge: /dev/full: No space left on device\n")
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.parquet"])
+def test_a_full_disk_leaves_the_file_as_it_was(shell: Shell, output: str) -> None:
+    """As the limit on the size of a file does, which is a full disk to whoever writes."""
+    _write(shell, output, b"before")
+    _write(shell, "in.jsonl", b"".join(_lines(1, prompt=os.urandom(200).hex()) for _ in range(2000)))
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mjbridge", "normalize", "in.jsonl", "-o", output],
+        cwd=shell.folder,
+        capture_output=True,
+        check=False,
+        preexec_fn=limit,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1] == f"mjbridge: {output}: File too large"
+    assert b"Traceback" not in done.stderr
+    assert (shell.folder / output).read_bytes() == b"before"
+    assert _files(shell) == sorted(["in.jsonl", output])
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_leaves_nothing(shell: Shell, workers: str) -> None:
+    command = [sys.executable, "-m", "mjbridge", "normalize", "-", "-o", "out.jsonl", "--workers", workers]
+    with subprocess.Popen(
+        command, cwd=shell.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as running:
+        assert running.stdin
+        assert running.stderr
+        running.stdin.write(_lines(MANY))
+        running.stdin.flush()
+        while not list(shell.folder.glob(".out.jsonl.*.part")):
+            time.sleep(0.01)
+        os.killpg(running.pid, signal.SIGINT)
+        said = running.stderr.read().decode()
+    assert running.returncode == 130
+    assert "Traceback" not in said
+    assert _files(shell) == []
+
+
+def test_a_folder_that_is_not_there_is_one_message(shell: Shell) -> None:
+    done = shell("normalize", "-", "-o", "nowhere/out.jsonl", stdin=b"{}")
+    assert (done.returncode, done.stderr) == (1, b"mjbridge: nowhere/out.jsonl: No such file or directory\n")
+
+
+# Tables.
+
+
+def _new_api(path: Path, count: int) -> None:
+    with sql.create_engine(f"sqlite:///{path}").begin() as connection:
+        connection.exec_driver_sql(f"create table midjourneys ({COLUMNS})")
+        button = json.dumps([{"customId": "b", "label": "U1"}])
+        rows = [
+            (count - number, str(number), "SUCCESS", "100%", 1740000000123, None, button) for number in range(count)
+        ]
+        connection.exec_driver_sql("insert into midjourneys values (?, ?, ?, ?, ?, ?, ?)", rows)
+        connection.exec_driver_sql("insert into midjourneys values (0, '', 'FAILURE', '100%', 0, 'pig', '')")
+    connection.engine.dispose()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_table_is_read_in_the_order_of_its_key(shell: Shell, workers: str) -> None:
+    _new_api(shell.folder / "one-api.db", 2500)
+    source = ("--from", "sqlite:///one-api.db", "--table", "midjourneys")
+    done = shell("normalize", *source, "--workers", workers)
+    tasks = _tasks(done.stdout)
+    assert [task.id for task in tasks] == [str(number) for number in reversed(range(2500))]
+    assert tasks[0].buttons[0].custom_id == "b"
+    assert done.returncode == 3, "the row without a task id is a submit that was refused"
+    assert b"sqlite:///one-api.db midjourneys: record 1 " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [("midjourney", "there are: midjourneys, other"), ("other", "no column of a task's id")],
+)
+def test_a_table_that_is_no_table_of_tasks_is_told(shell: Shell, table: str, message: str) -> None:
+    _new_api(shell.folder / "one-api.db", 1)
+    with sql.create_engine(f"sqlite:///{shell.folder / 'one-api.db'}").begin() as connection:
+        connection.exec_driver_sql("create table other (name text, status text)")
+    connection.engine.dispose()
+    done = shell("normalize", "--from", "sqlite:///one-api.db", "--table", table)
+    assert done.returncode == 2
+    assert message in done.stderr.decode()
+
+
+def test_tasks_go_into_a_table_and_come_back_the_same(shell: Shell) -> None:
+    rich = {"properties": {"a": 1}, "buttons": [{"customId": "b"}], "submitTime": 1740000000123, "seed": "7"}
+    lines = shell("normalize", "-", "--provider", "mjproxy", stdin=_lines(1500, **rich)).stdout
+    for _ in range(2):
+        done = shell("normalize", "-", "-o", "sqlite:///tasks.db", stdin=lines)
+        assert done.returncode == 0, done.stderr
+    back = shell("normalize", "--from", "sqlite:///tasks.db", "--table", "tasks").stdout
+    assert sorted(back.splitlines()) == sorted(lines.splitlines())
+
+
+def test_a_table_takes_the_newer_of_two_and_keeps_the_rest(shell: Shell) -> None:
+    before = [Task(id="1", provider="p", status=Status.PENDING), Task(id="2", provider="p", account="a", prompt="pig")]
+    after = [Task(id="1", provider="p", status=Status.FAILED), Task(id="2", provider="p")]
+    for tasks in (before, after):
+        lines = b"\n".join(task.to_json() for task in tasks)
+        shell("normalize", "-", "-o", "sqlite:///tasks.db", "--into", "mine", stdin=lines)
+    back = _tasks(shell("normalize", "--from", "sqlite:///tasks.db", "--table", "mine").stdout)
+    assert sorted(task.to_json() for task in back) == sorted(task.to_json() for task in (*after, before[1]))
+
+
+def test_a_table_is_written_whole_or_not_at_all(shell: Shell) -> None:
+    """Not even an empty one is left behind."""
+    _write(shell, "cut.jsonl", _lines(MANY))
+    command = [sys.executable, "-m", "mjbridge", "normalize", "-", "-o", "sqlite:///tasks.db"]
+    with subprocess.Popen(command, cwd=shell.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdin
+        running.stdin.write(_lines(MANY))
+        running.stdin.flush()
+        while not list(shell.folder.glob("tasks.db*")):
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate()
+    assert (running.returncode, said.decode().strip().partition(":")[0]) == (130, "interrupted")
+    engine = sql.create_engine(f"sqlite:///{shell.folder / 'tasks.db'}")
+    assert sql.inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_a_table_of_something_else_is_not_written_to(shell: Shell) -> None:
+    _new_api(shell.folder / "one-api.db", 1)
+    done = shell("normalize", "-", "-o", "sqlite:///one-api.db", "--into", "midjourneys", stdin=_lines(1))
+    assert done.returncode == 2
+    assert b"is not one of tasks" in done.stderr
