@@ -1,6 +1,7 @@
 """What tests share: bridges and servers that close with the test, a quiet environment, a watch that no key is shown."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
 __all__ = ["no_key_leaks"]
+
+# The benchmarks stand beside the tests: behind what is installed, so that no source of ours is taken for the wheel.
+sys.path.append(str(ROOT))
 
 collect_ignore = ["foreign"]  # a package of its own: tested where it is installed
 
