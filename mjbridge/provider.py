@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, TypeGuard
 
 import msgspec
 
-from mjbridge import bodies, conversion, fields, settings
+from mjbridge import bodies, conversion, fields, inputs, settings
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton, Command, Upload
 from mjbridge.doubts import OnDoubt
@@ -15,6 +15,7 @@ from mjbridge.errors import (
     AuthenticationError,
     InvalidCommand,
     MalformedRecord,
+    MalformedReply,
     MJBridgeError,
     QuotaExceeded,
     RateLimited,
@@ -242,6 +243,8 @@ class Provider:
         if Upload not in self.supports:
             raise self.unsupported(f"{field} by content", "it takes addresses alone: give an http(s) URL")
         task = yield from self.submit(Upload(images=(picture,)))
+        if not inputs.is_address(task.images[0]):
+            raise MalformedReply(f"the vendor's address for {field} is none: {task.images[0]}", accepted="maybe")
         return task.images[0]
 
     def presses(self, command: Command) -> TypeGuard[ByButton]:

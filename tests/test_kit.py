@@ -59,6 +59,7 @@ def test_the_strange_dialect_is_short_and_uses_the_kit_alone() -> None:
         "mjbridge.bodies",
         "mjbridge.commands",
         "mjbridge.provider",
+        "mjbridge.serving",
     }
 
 

@@ -99,7 +99,7 @@ def test_what_else_the_command_line_asks(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     (tmp_path / "cat.png").write_bytes(pictures.single("a cat", 1))
     emulate = ("--emulate", "mjproxy")
-    grid = shell.task("imagine", "a cat --v 5.2", "--images", "cat.png", "--style-reference", "cat.png", *emulate)
+    grid = shell.task("imagine", "a cat --v 5.2", "--image", "cat.png", "--style-reference", "cat.png", *emulate)
     assert "--sref https://" in (grid.prompt or "")
     single = shell.task("upscale", grid.ref, "1")
     assert shell.task("upscale", single.ref, "--kind", "4x", "--no-wait").action == "upscale"

@@ -54,8 +54,8 @@ def _speed() -> click.Option:
     return click.Option(["--speed"], type=_choice(Speed), help="Which queue runs it.")
 
 
-def _picture(name: str, help_text: str, *, multiple: bool = False) -> click.Option:
-    return click.Option([name], metavar="PICTURE", type=PICTURE, multiple=multiple, help=help_text)
+def _picture(*names: str, help: str, multiple: bool = False) -> click.Option:  # noqa: A002 as click has it
+    return click.Option(names, metavar="PICTURE", type=PICTURE, multiple=multiple, help=help)
 
 
 def _clips() -> list[click.Parameter]:
@@ -83,9 +83,9 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
         Bridge.imagine,
         "Make a grid of four pictures from PROMPT, which may hold Midjourney's --flags.",
         click.Argument(["prompt"]),
-        _picture("--images", "A picture to look at; may be given again.", multiple=True),
-        _picture("--style-reference", "A picture for its style; may be given again.", multiple=True),
-        _picture("--character-reference", "A picture for its character; may be given again.", multiple=True),
+        _picture("--image", "images", help="A picture to look at; may be given again.", multiple=True),
+        _picture("--style-reference", help="A picture for its style; may be given again.", multiple=True),
+        _picture("--character-reference", help="A picture for its character; may be given again.", multiple=True),
         _bot(),
         _speed(),
     ),
@@ -112,7 +112,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
         "Change PICTURES, files or URLs, as PROMPT says.",
         click.Argument(["prompt"]),
         click.Argument(["images"], metavar="PICTURES...", nargs=-1, required=True, type=PICTURE),
-        _picture("--mask", "White is where it changes."),
+        _picture("--mask", help="White is where it changes."),
         _speed(),
     ),
     new_task(
@@ -161,7 +161,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
         "inpaint",
         Bridge.inpaint,
         "Paint a part of the single picture REF anew. Without --mask and --prompt the task waits for `confirm`.",
-        _picture("--mask", "White is repainted, black is kept."),
+        _picture("--mask", help="White is repainted, black is kept."),
         _words(),
     ),
     follow_up(
@@ -177,7 +177,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
         Bridge.confirm,
         "Answer the task REF, which needs input.",
         _words(),
-        _picture("--mask", "White is repainted, black is kept."),
+        _picture("--mask", help="White is repainted, black is kept."),
     ),
     follow_up(
         "extend",

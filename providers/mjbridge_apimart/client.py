@@ -174,7 +174,7 @@ class APIMart(Provider):
         return (yield from super().converted(command))
 
     def _uploads(self, command: Upload) -> Flow[Task]:
-        """`POST /v1/uploads/images`, one by one. It costs nothing: `https://docs.apimart.ai/.../uploads/images`."""
+        """One by one: https://docs.apimart.ai/en/api-reference/uploads/images names no price."""
         if unsaid := next((field for field in ("speed", "state") if getattr(command, field)), None):
             raise self.unsupported(f"{unsaid} on Upload")
         addresses: list[str] = []
