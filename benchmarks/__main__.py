@@ -7,12 +7,13 @@ from typing import Final
 
 import msgspec
 
-from benchmarks import bridge, normalize
+from benchmarks import bridge, command, normalize
 from benchmarks.report import Report
 
 BENCHMARKS: Final[Mapping[str, Callable[[int, int], Report]]] = {
     "bridge": bridge.measure,
     "normalize": normalize.measure,
+    "command": command.measure,
 }
 """Each measures so many records, or tasks, in so many rounds."""
 

@@ -1,0 +1,94 @@
+"""The whole command, file to file, beside the loop inside it: its time by workers, and its peak memory by size."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Final, NamedTuple
+
+from benchmarks import samples
+from benchmarks.report import Claim, Cost, Report
+from mjbridge import normalizer
+
+LOOP: Final = "the loop in process, lines to lines"
+ONE: Final = "mjbridge normalize, one worker"
+TWO: Final = "mjbridge normalize, two workers"
+
+_MEGABYTE: Final = 1_000_000
+_TIMES_MORE: Final = 10
+# The unit of what the system says of a process's peak.
+_PEAK_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+
+
+class Run(NamedTuple):
+    """What one run of a command took: seconds by the clock, and megabytes at its peak."""
+
+    seconds: float
+    peak: float
+
+
+def measure(records: int, rounds: int) -> Report:
+    """The least seconds of some rounds, in which the contestants take turns; the peak also of ten times the records."""
+    with tempfile.TemporaryDirectory() as folder:
+        few, many, output = (Path(folder) / name for name in ("few.jsonl", "many.jsonl", "tasks.jsonl"))
+        _write(few, records)
+        turns = [
+            {LOOP: _loop(few, output), ONE: _command(few, output, 1), TWO: _command(few, output, 2)}
+            for _ in range(rounds)
+        ]
+        _write(many, _TIMES_MORE * records)
+        peak, peak_of_many = turns[0][ONE].peak, _command(many, output, 1).peak
+    seconds = {name: min(turn[name].seconds for turn in turns) for name in (LOOP, ONE, TWO)}
+    costs = [Cost(name, 1e6 * spent / records, "us a record") for name, spent in seconds.items()]
+    costs += [
+        Cost(f"peak memory, {records} records", peak, "MB"),
+        Cost(f"peak memory, {_TIMES_MORE * records} records", peak_of_many, "MB"),
+    ]
+    claims: list[Claim] = [
+        Claim("one worker, of the time of the loop", seconds[ONE] / seconds[LOOP], "at most", 1.5),
+        Claim("two workers, of the speed of one", seconds[ONE] / seconds[TWO], "at least", 1.6),
+        Claim("peak memory, MB", peak, "at most", 150),
+        Claim("peak memory of ten times the records", peak_of_many / peak, "at most", 1.1),
+    ]
+    return Report(f"{records} records, with raw, the least of {rounds} rounds by the clock", costs, claims)
+
+
+def _write(path: Path, count: int) -> None:
+    with path.open("wb") as file:
+        file.writelines(line + b"\n" for line in samples.records(count))
+
+
+def _loop(source: Path, output: Path) -> Run:
+    """What the command cannot do without, on the file's lines."""
+    start = perf_counter()
+    read = normalizer("mjproxy")
+    with source.open("rb") as lines, output.open("wb") as file:
+        file.writelines(read(line).to_json() + b"\n" for line in lines)
+    return Run(perf_counter() - start, 0)
+
+
+def _command(source: Path, output: Path, workers: int) -> Run:
+    program = [sys.executable, "-m", "mjbridge", "normalize", str(source), "-o", str(output)]
+    start = perf_counter()
+    program += ["--workers", str(workers), "--provider", "mjproxy"]
+    with subprocess.Popen(program, stdout=subprocess.DEVNULL) as process:  # noqa: S603 our own command
+        # Not `process.wait`: only so does the system tell this one process's peak.
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = perf_counter() - start
+    _check(source, output, process.returncode)
+    return Run(seconds, usage.ru_maxrss * _PEAK_UNIT / _MEGABYTE)
+
+
+def _check(source: Path, output: Path, code: int) -> None:
+    """Nobody is fast by leaving records out."""
+    given, made = _count(source), _count(output)
+    if code or given != made:
+        raise ValueError(f"mjbridge normalize left with {code} and made {made} tasks of {given} records")
+
+
+def _count(path: Path) -> int:
+    with path.open("rb") as lines:
+        return sum(1 for _ in lines)
