@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from mjbridge import Status, Task
+from mjbridge.cli.commands import cli
+from mjbridge.cli.sections import SECTIONS
 
 PROVIDERS = ("apimart", "cometapi", "mjproxy", "octopusx")
 PROMPT = "a lighthouse at dusk --ar 16:9"
@@ -260,3 +262,8 @@ def test_a_reader_that_goes_away_is_no_traceback(shell: Shell) -> None:
     document = b"[" + b",".join([record] * 20_000) + b"]"
     done = subprocess.run(command, shell=True, input=document, capture_output=True, env=shell.environment, check=False)
     assert b"Traceback" not in done.stderr
+
+
+def test_help_lists_every_command_once() -> None:
+    listed = " ".join(SECTIONS.values()).split()
+    assert sorted(listed) == sorted(cli.commands)

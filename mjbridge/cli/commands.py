@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 
 import click
-import msgspec
 
-from mjbridge import plugins
 from mjbridge.cli import completion, configuration, journal, vocabulary
 from mjbridge.cli.capabilities import capabilities
 from mjbridge.cli.download import download
 from mjbridge.cli.emulate import emulate
 from mjbridge.cli.new_provider import new_provider
 from mjbridge.cli.normalize import normalize
-from mjbridge.cli.output import show_providers, write_line
+from mjbridge.cli.providers import providers
+from mjbridge.cli.sections import Sections
 from mjbridge.cli.show import show
 
 _INTERRUPTED = 130
@@ -30,7 +29,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.option("--config", metavar="FILE", help="Accounts and routes (default: $MJBRIDGE_CONFIG, ./mjbridge.toml, ...).")
 @click.version_option(package_name="mjbridge")
 @click.pass_context
@@ -47,33 +46,22 @@ def cli(context: click.Context, config: str | None) -> None:
     context.obj = config
 
 
-cli.add_command(configuration.init)
-cli.add_command(configuration.accounts)
-cli.add_command(configuration.check)
-cli.add_command(download)
-cli.add_command(emulate)
-cli.add_command(show)
-cli.add_command(capabilities)
-cli.add_command(journal.tasks)
-cli.add_command(journal.resume)
-cli.add_command(normalize)
-for _command in vocabulary.ALL:
+for _command in (
+    *vocabulary.ALL,
+    show,
+    download,
+    journal.tasks,
+    journal.resume,
+    normalize,
+    configuration.init,
+    configuration.accounts,
+    configuration.check,
+    providers,
+    capabilities,
+    emulate,
+    new_provider,
+):
     cli.add_command(_command)
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print each provider as one line of JSON.")
-def providers(as_json: bool) -> None:
-    """List the installed providers, and what is wrong with those that do not work."""
-    found = list(plugins.providers().values())
-    if not as_json:
-        show_providers(found)
-        return
-    for info in found:
-        write_line(msgspec.json.encode(info))
-
-
-cli.add_command(new_provider)
 
 
 completion.install(cli)

@@ -1,0 +1,19 @@
+"""`mjbridge providers`: the installed plugins."""
+
+import click
+import msgspec
+
+from mjbridge import plugins
+from mjbridge.cli.output import show_providers, write_line
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print each provider as one line of JSON.")
+def providers(as_json: bool) -> None:
+    """List the installed providers, and what is wrong with those that do not work."""
+    found = list(plugins.providers().values())
+    if not as_json:
+        show_providers(found)
+        return
+    for info in found:
+        write_line(msgspec.json.encode(info))
