@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops
 
 import mjbridge
-from mjbridge import Bridge, Confirm, Imagine, Press, Status, Upscale, plugins
+from mjbridge import Bridge, Cancel, Confirm, Imagine, Inpaint, Press, Status, Upscale, Zoom, plugins
 from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, SlowReply, pictures
 from mjbridge.emulator.faults import Faults, HttpFault, QueueFull
 from mjbridge.testing.stage import Clock
@@ -97,6 +97,25 @@ def test_a_follow_up_of_an_unfinished_or_unknown_task_is_refused() -> None:
         emulator.simulator.submit(Upscale(task_id=grid.id, index=1))
     with pytest.raises(mjbridge.TaskNotFound):
         emulator.simulator.submit(Upscale(task_id="1", index=1))
+
+
+def test_a_dialog_is_answered_once_and_not_after_its_end() -> None:
+    emulator, clock = _emulator()
+    grid = emulator.simulator.submit(Imagine(prompt="pig"))
+    clock.sleep(10)
+    single = emulator.simulator.submit(Upscale(task_id=grid.id, index=3))
+    clock.sleep(10)
+    answered, ended = (emulator.simulator.submit(Inpaint(task_id=single.id)) for _ in range(2))
+    emulator.simulator.submit(Confirm(task_id=answered.id, prompt="a red pig"))
+    assert emulator.simulator.submit(Cancel(task_id=ended.id)).status is Status.CANCELLED
+    for task in (answered, ended, grid):
+        with pytest.raises(mjbridge.InvalidCommand, match="does not wait for input"):
+            emulator.simulator.submit(Confirm(task_id=task.id))
+    with pytest.raises(mjbridge.InvalidCommand, match="has ended already"):
+        emulator.simulator.submit(Cancel(task_id=ended.id))
+    custom = emulator.simulator.submit(Zoom(task_id=single.id, ratio=None))
+    with pytest.raises(mjbridge.InvalidCommand, match="--zoom"):
+        emulator.simulator.submit(Confirm(task_id=custom.id, prompt="pig"))
 
 
 def test_a_thousand_tasks_of_one_moment_have_their_own_ids() -> None:

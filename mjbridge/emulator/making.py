@@ -27,7 +27,7 @@ from mjbridge.commands import (
 )
 from mjbridge.emulator.jobs import Job
 from mjbridge.errors import InvalidCommand
-from mjbridge.task import Action, Task
+from mjbridge.task import Action, Status, Task
 
 _SINGLE: Final = 1 / 3
 _TEXT: Final = 1 / 6
@@ -136,7 +136,7 @@ def _remix(command: Remix, parent: Parent | None) -> Job:
 
 
 def _confirm(command: Confirm, parent: Parent | None) -> Job:
-    if parent is None or not parent.job.waits:
+    if parent is None or parent.task.status is not Status.NEEDS_INPUT:
         raise InvalidCommand(f"task {command.task_id} does not wait for input")
     job, prompt = parent.job, command.prompt or parent.job.prompt
     if job.action == Action.CUSTOM_ZOOM and "--zoom" not in (prompt or ""):
