@@ -6,7 +6,7 @@
 <Status.COMPLETED: 'completed'>
 """
 
-from mjbridge import conversion, errors, fields, inputs, masks, records
+from mjbridge import errors, fields, inputs, records
 from mjbridge.bridge import Bridge
 from mjbridge.commands import (
     Animate,
@@ -135,12 +135,10 @@ __all__ = [
     "Video",
     "WaitTimeout",
     "Zoom",
-    "conversion",
     "detect",
     "errors",
     "fields",
     "inputs",
-    "masks",
     "merge",
     "normalize",
     "normalizer",

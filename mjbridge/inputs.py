@@ -4,7 +4,6 @@ A command holds a picture as text: its address, or a data URI of the type that i
 data, no provider ever reads a file, and no path is read but one that the caller gave as a `Path`.
 """
 
-import base64
 import binascii
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -71,7 +70,7 @@ def data_uri(picture: bytes, field: str) -> str:
     kind = picture_type(picture)
     if kind is None:
         raise InvalidCommand(f"{field} is no {pictures.PICTURE.name}, by its content")
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+    return f"data:image/{kind};base64,{binascii.b2a_base64(picture, newline=False).decode()}"
 
 
 def content(uri: str, field: str) -> bytes:
@@ -79,8 +78,8 @@ def content(uri: str, field: str) -> bytes:
     head, comma, body = uri.partition(",")
     try:
         if comma and head.endswith(";base64"):
-            return base64.b64decode(body, validate=True)
-    except binascii.Error:
+            return binascii.a2b_base64(body, strict_mode=True)
+    except ValueError:
         pass
     raise InvalidCommand(f"{field} is a data URI, but not one in base64")
 

@@ -61,6 +61,7 @@ def test_a_picture_alone_is_a_tuple_of_one() -> None:
         (b"<html>", "is no PNG, JPEG, WebP or GIF picture"),
         ("data:image/png;base64,%%%", "not one in base64"),
         ("data:image/png,abc", "not one in base64"),
+        ("data:image/png;base64,é", "not one in base64"),
         ("data:image/png;base64,aGVsbG8=", "is no PNG, JPEG, WebP or GIF picture"),
         (7, "image is int"),
         (Path("missing.png"), "missing.png cannot be read: No such file or directory"),
