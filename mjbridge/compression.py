@@ -1,14 +1,11 @@
 """Compressed sources, told by their content."""
 
-import bz2
-import gzip
 import io
-import lzma
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final
 
 from mjbridge.errors import ConfigError
-from mjbridge.windows import BLOCK
+from mjbridge.windows import BLOCK, Damaged
 
 _LONGEST_MAGIC: Final = 6
 _ZSTD_INPUT: Final = 1024
@@ -37,8 +34,8 @@ class _Buffered(io.RawIOBase):
 
 
 def decompressed(file: IO[Any]) -> Iterator[bytes]:
-    """What is in a file, some at a time, as it is or decompressed."""
-    opened = io.BufferedReader(_Buffered(file), BLOCK)
+    """What is in a file, some at a time, as it is or decompressed; `Damaged` where that goes no further."""
+    opened: Any = file if hasattr(file, "peek") else io.BufferedReader(_Buffered(file), BLOCK)
     head = opened.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
     unpack = next((unpack for magic, unpack in MAGICS.items() if head.startswith(magic)), _pieces)
     return unpack(opened)
@@ -51,31 +48,53 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
+def _unpacked(file: Any, errors: tuple[type[Exception], ...]) -> Iterator[bytes]:
+    try:
+        yield from _pieces(file)
+    except errors as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the data's
+        raise Damaged(str(error)) from None
+
+
+# The libraries are imported where they are needed, so that `import mjbridge` stays light.
+
+
 def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
-    return _pieces(cast("IO[bytes]", gzip.GzipFile(fileobj=file)))
+    import gzip  # noqa: PLC0415 see above
+    import zlib  # noqa: PLC0415 see above
+
+    return _unpacked(gzip.GzipFile(fileobj=file), (EOFError, zlib.error, OSError))
 
 
 def _bunzipped(file: IO[bytes]) -> Iterator[bytes]:
-    return _pieces(cast("IO[bytes]", bz2.BZ2File(file)))
+    import bz2  # noqa: PLC0415 see above
+
+    return _unpacked(bz2.BZ2File(file), (EOFError, OSError))
 
 
 def _unxzed(file: IO[bytes]) -> Iterator[bytes]:
-    return _pieces(cast("IO[bytes]", lzma.LZMAFile(file)))
+    import lzma  # noqa: PLC0415 see above
+
+    return _unpacked(lzma.LZMAFile(file), (EOFError, lzma.LZMAError))
 
 
 def _unzstded(file: IO[bytes]) -> Iterator[bytes]:
     # By object, since zstandard's own reader does not tell a cut stream from a whole one; and by little input at a
     # time, since it bounds no output.
-    decompressor = zstandard().ZstdDecompressor()
-    frame = decompressor.decompressobj()
-    while data := file.read(_ZSTD_INPUT):
-        while data:
-            if frame.eof:
-                frame = decompressor.decompressobj()
-            yield frame.decompress(data)
-            data = frame.unused_data if frame.eof else b""
+    library = zstandard()
+    frame = library.ZstdDecompressor().decompressobj()
+    try:
+        while data := file.read(_ZSTD_INPUT):
+            while data:
+                if frame.eof:
+                    frame = library.ZstdDecompressor().decompressobj()
+                yield frame.decompress(data)
+                data = frame.unused_data if frame.eof else b""
+    except library.ZstdError as error:
+        raise Damaged(str(error)) from None
     if not frame.eof:
-        raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+        raise Damaged("Compressed file ended before the end-of-stream marker was reached")
 
 
 def zstandard() -> Any:

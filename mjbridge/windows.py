@@ -1,7 +1,5 @@
 """The part of a source that is being cut into records, and the blocks of records that come of it."""
 
-import lzma
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -31,6 +29,10 @@ class Block(msgspec.Struct, frozen=True):
     records: list[Record]
     offsets: list[int]
     fault: str = ""
+
+
+class Damaged(Exception):
+    """Compressed data cannot be read any further."""
 
 
 class Window:
@@ -71,13 +73,7 @@ class Window:
     def _next(self) -> bytes | None:
         try:
             return next(self._pieces, None)
-        except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # the disk's fault, not the data's
-            self.fault = f"the compressed data is damaged from here on: {error}"
-        except Exception as error:
-            if type(error).__name__ != "ZstdError":
-                raise
+        except Damaged as error:
             self.fault = f"the compressed data is damaged from here on: {error}"
         return None
 

@@ -149,7 +149,7 @@ class _Inputs:
             yield from self._file_blocks(path) if spans is None else self._spans(spans)
 
     def _file_blocks(self, path: str) -> Iterator[Block]:
-        with Path(path).open("rb", buffering=0) as file:
+        with Path(path).open("rb") as file:
             self._file = file
             yield from sources.blocks(file, path)
             self._behind += file.tell()
