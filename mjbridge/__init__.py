@@ -6,7 +6,7 @@
 <Status.COMPLETED: 'completed'>
 """
 
-from mjbridge import errors, fields, inputs, records
+from mjbridge import errors, fields, records
 from mjbridge.bridge import Bridge
 from mjbridge.commands import (
     Animate,
@@ -37,7 +37,6 @@ from mjbridge.commands import (
     Zoom,
 )
 from mjbridge.config import Config
-from mjbridge.detection import detect
 from mjbridge.errors import (
     AllAccountsFailed,
     AuthenticationError,
@@ -58,11 +57,13 @@ from mjbridge.errors import (
     Unsupported,
     WaitTimeout,
 )
+from mjbridge.pictures import inputs
 from mjbridge.plugins import ProviderInfo, providers
 from mjbridge.provider import Certainty, Level, Match, Provider, Support
 from mjbridge.records import merge, normalize, normalizer
+from mjbridge.records.detection import detect
+from mjbridge.records.streams import Issue, Reject
 from mjbridge.serving import Backend, DialectServer
-from mjbridge.streams import Issue, Reject
 from mjbridge.task import Action, Attempt, Bot, Button, Speed, Status, Task
 from mjbridge.waiting import Unsettled
 from mjbridge.wire import Flow, HttpRequest, HttpResponse

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge import fields, inputs
+from mjbridge import fields
 from mjbridge.commands import PARAMETERS, Command, Drawing
+from mjbridge.pictures import inputs
 
 _APART: Final = frozenset({"extra"})
 

@@ -19,7 +19,7 @@ import msgspec
 from mjbridge import fields, records
 from mjbridge.account import Account
 from mjbridge.errors import ConfigError, MalformedRecord
-from mjbridge.streams import Reject
+from mjbridge.records.streams import Reject
 from mjbridge.task import NO_RAW, Task
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from mjbridge import inputs
 from mjbridge.commands import Command
 from mjbridge.errors import InvalidCommand, MJBridgeError
-from mjbridge.inputs import Takes
+from mjbridge.pictures import inputs
+from mjbridge.pictures.inputs import Takes
 from mjbridge.wire import PICTURE_LIMIT, Flow, HttpRequest
 
 AnyOne = TypeVar("AnyOne", bound=Command)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, TypeGuard
 
 import msgspec
 
-from mjbridge import bodies, conversion, fields, inputs, settings
+from mjbridge import bodies, conversion, fields, settings
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton, Command, Upload
 from mjbridge.doubts import OnDoubt
@@ -24,7 +24,8 @@ from mjbridge.errors import (
     Unsupported,
 )
 from mjbridge.fields import Record
-from mjbridge.inputs import Takes
+from mjbridge.pictures import inputs
+from mjbridge.pictures.inputs import Takes
 from mjbridge.serving import Backend, DialectServer
 from mjbridge.task import NO_RAW, Task
 from mjbridge.wire import Flow, HttpRequest, HttpResponse

@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from mjbridge import bodies, fields, inputs
+from mjbridge import bodies, fields
 from mjbridge.commands import Command
 from mjbridge.errors import InvalidCommand, MJBridgeError
+from mjbridge.pictures import inputs
 from mjbridge.task import Task
 from mjbridge.wire import HttpRequest, HttpResponse
 

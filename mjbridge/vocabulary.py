@@ -30,7 +30,7 @@ from mjbridge.commands import (
 )
 from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.errors import InvalidCommand, TaskFailed
-from mjbridge.inputs import Picture
+from mjbridge.pictures.inputs import Picture
 from mjbridge.task import Status, Task
 from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
 

@@ -21,8 +21,9 @@ import zstandard
 from pyarrow import parquet
 
 import mjbridge
-from mjbridge import Status, Task, arrow, bulk, sources
+from mjbridge import Status, Task, arrow, bulk
 from mjbridge.bulk import Settings
+from mjbridge.records import sources
 from mjbridge.task import decode
 from tests.test_cli import Shell
 

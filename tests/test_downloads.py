@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 import mjbridge
-from mjbridge import Bridge, Status, Task, links, pictures, plugins
+from mjbridge import Bridge, Status, Task, pictures, plugins
 from mjbridge.downloads import Progress
 from mjbridge.emulator import Emulator, application
 from mjbridge.emulator import pictures as emulated
+from mjbridge.transport import links
 from tests.servers import Connection, Handler, Scripted, answering, reply
 from tests.test_connections import CERTIFICATE
 

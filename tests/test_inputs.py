@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 import mjbridge
-from mjbridge import Confirm, Describe, Imagine, InvalidCommand, inputs, masks
+from mjbridge import Confirm, Describe, Imagine, InvalidCommand
 from mjbridge.account import Account
 from mjbridge.emulator import pictures
-from mjbridge.inputs import Takes
+from mjbridge.pictures import inputs, masks
+from mjbridge.pictures.inputs import Takes
 from mjbridge.testing import FakeTransport
 from mjbridge.wire import HttpResponse
 from mjbridge_apimart import APIMart

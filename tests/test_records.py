@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 import mjbridge
-from mjbridge import Button, MalformedRecord, Reject, Status, Task, detection, plugins, records
+from mjbridge import Button, MalformedRecord, Reject, Status, Task, plugins, records
+from mjbridge.records import detection
 
 GRID = {"id": "1", "status": "SUCCESS", "progress": "100%", "imageUrl": "https://cdn.example.com/g.png"}
 APIMART: dict[str, Any] = {"id": "task_01KV52C0TEJSYZMCG0NCS4YWKK", "status": "SUCCESS", "image_urls": []}

@@ -15,8 +15,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mjbridge import Reject, Task, documents, records, sources, tabular, windows
-from mjbridge.sources import Source
+from mjbridge import Reject, Task, records
+from mjbridge.records import documents, sources, tabular, windows
+from mjbridge.records.sources import Source
 
 LIMIT = 2**20
 

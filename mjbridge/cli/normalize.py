@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mjbridge import bulk, plugins, sources
+from mjbridge import bulk, plugins
 from mjbridge.bulk import Batch, Latest, Settings, Summary, Work
-from mjbridge.sinks import lines_file, sink
-from mjbridge.sources import Span
-from mjbridge.windows import Block
+from mjbridge.bulk.sinks import lines_file, sink
+from mjbridge.records import sources
+from mjbridge.records.sources import Span
+from mjbridge.records.windows import Block
 
 SOME_REJECTED: Final = 3
 
@@ -138,7 +139,7 @@ class _Inputs:
     def work(self) -> Generator[Work, None, None]:
         """The records of each input in turn."""
         if self._database and self._table:
-            from mjbridge import tables  # noqa: PLC0415 an extra
+            from mjbridge.bulk import tables  # noqa: PLC0415 an extra
 
             yield from tables.blocks(self._database, self._table)
         for path in self._paths:

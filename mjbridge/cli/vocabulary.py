@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import click
 
-from mjbridge import inputs
 from mjbridge.bridge import Bridge
 from mjbridge.cli.accounts import open_bridge
 from mjbridge.cli.output import show_task
 from mjbridge.cli.running import chosen_route, follow_up, new_task, route_options, task_options, with_bridge
 from mjbridge.commands import Dimensions, Direction, Enlargement, Motion, Strength
 from mjbridge.commands.follow_ups import ZOOMS
+from mjbridge.pictures import inputs
 from mjbridge.task import Bot, Speed, Task
 
 

@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from mjbridge import fields, inputs
+from mjbridge import fields
 from mjbridge.commands import checks
+from mjbridge.pictures import inputs
 from mjbridge.task import Speed
 
 _CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")

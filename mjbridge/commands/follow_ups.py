@@ -8,7 +8,7 @@ from mjbridge.commands import checks
 from mjbridge.commands.base import Command
 from mjbridge.commands.new import Motion, check_clips
 from mjbridge.errors import InvalidCommand
-from mjbridge.inputs import Picture
+from mjbridge.pictures.inputs import Picture
 from mjbridge.task import Action, Button, Status, Task
 
 

@@ -7,7 +7,7 @@ from mjbridge.commands import checks
 from mjbridge.commands.base import Command
 from mjbridge.commands.parameters import Drawing
 from mjbridge.errors import InvalidCommand
-from mjbridge.inputs import Picture
+from mjbridge.pictures.inputs import Picture
 from mjbridge.task import Action, Bot
 
 

@@ -13,7 +13,7 @@ from mjbridge import fields
 from mjbridge.commands import checks
 from mjbridge.commands.base import Command
 from mjbridge.errors import InvalidCommand
-from mjbridge.inputs import Picture
+from mjbridge.pictures.inputs import Picture
 from mjbridge.task import Bot, Speed
 
 _RATIO: Final = re.compile(r"[1-9]\d{0,3}:[1-9]\d{0,3}")

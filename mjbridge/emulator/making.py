@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge import fields, inputs
+from mjbridge import fields
 from mjbridge.commands import (
     Animate,
     Blend,
@@ -27,6 +27,7 @@ from mjbridge.commands import (
 )
 from mjbridge.emulator.jobs import Job
 from mjbridge.errors import InvalidCommand
+from mjbridge.pictures import inputs
 from mjbridge.task import Action, Status, Task
 
 _SINGLE: Final = 1 / 3

@@ -47,13 +47,12 @@ from mjbridge import (
     Zoom,
     conversion,
     fields,
-    inputs,
-    masks,
 )
 from mjbridge.commands import ByButton, Drawing
 from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
-from mjbridge.inputs import Takes
+from mjbridge.pictures import inputs, masks
+from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge.task import NO_RAW
 from mjbridge.wire import Attachment

@@ -23,10 +23,9 @@ from mjbridge import (
     Unavailable,
     Upload,
     fields,
-    inputs,
-    masks,
 )
 from mjbridge.commands import Drawing
+from mjbridge.pictures import inputs, masks
 from mjbridge.serving import refusing, reply
 from mjbridge_apimart import records
 from mjbridge_apimart.bodies import GENERATIONS

@@ -28,11 +28,11 @@ from mjbridge import (
     Speed,
     Support,
     Video,
-    inputs,
 )
 from mjbridge.bodies import Body, Key, picture
 from mjbridge.conversion import CONTENT
-from mjbridge.inputs import Takes
+from mjbridge.pictures import inputs
+from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import NO_MATCH, Refusal, Signs
 from mjbridge_mjproxy import bodies
 from mjbridge_mjproxy.client import BUTTONS, NATIVE, REFUSALS, FamilyProvider

@@ -50,14 +50,14 @@ from mjbridge import (
     Video,
     Zoom,
     fields,
-    inputs,
 )
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton
 from mjbridge.conversion import CONTENT
 from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
-from mjbridge.inputs import Takes
+from mjbridge.pictures import inputs
+from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge.wire import PICTURE_LIMIT
 from mjbridge_mjproxy import bodies, records

@@ -26,11 +26,11 @@ from mjbridge import (
     Upload,
     Video,
     fields,
-    inputs,
 )
 from mjbridge.bodies import Body, Key, picture, pictures, upper, word
 from mjbridge.conversion import ADDRESS
-from mjbridge.inputs import Takes
+from mjbridge.pictures import inputs
+from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import NO_MATCH, Signs
 from mjbridge_mjproxy import bodies
 from mjbridge_mjproxy.client import BUTTONS, NATIVE, FamilyProvider

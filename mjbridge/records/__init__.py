@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge import detection, sources
 from mjbridge.doubts import Doubt, OnDoubt
 from mjbridge.errors import MalformedRecord, PluginError
 from mjbridge.fields import Record
-from mjbridge.sources import Source
-from mjbridge.streams import OnIssue, Reading, Reject
+from mjbridge.records import detection, sources
+from mjbridge.records.sources import Source
+from mjbridge.records.streams import OnIssue, Reading, Reject
 from mjbridge.task import Status, Task
 
 # How far a task has come. A task that waits for input was pending before, and is processed after.

@@ -14,8 +14,8 @@ import requests
 import urllib3
 
 from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
-from mjbridge.links import Links
-from mjbridge.sockets import Countdown, PunctualAdapter
+from mjbridge.transport.links import Links
+from mjbridge.transport.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
 _CHUNK: Final = 2**16

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
+from mjbridge.bulk.sinks import Sink
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.fields import Record
-from mjbridge.sinks import Sink
+from mjbridge.records.windows import ID_KEYS, Block
 from mjbridge.task import Task, decode
-from mjbridge.windows import ID_KEYS, Block
 
 try:
     import sqlalchemy as sql

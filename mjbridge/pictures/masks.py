@@ -3,8 +3,9 @@
 import io
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from mjbridge import inputs, pictures
+from mjbridge import pictures
 from mjbridge.errors import InvalidCommand, MalformedReply
+from mjbridge.pictures import inputs
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,14 +15,15 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from mjbridge import records, sources
+from mjbridge import records
 from mjbridge.doubts import Doubt
 from mjbridge.errors import MJBridgeError
 from mjbridge.fields import Record
-from mjbridge.sources import SPAN, Span
-from mjbridge.streams import Issue, Reading, Reject
+from mjbridge.records import sources
+from mjbridge.records.sources import SPAN, Span
+from mjbridge.records.streams import Issue, Reading, Reject
+from mjbridge.records.windows import Block
 from mjbridge.task import Task, decode
-from mjbridge.windows import Block
 
 _AHEAD: Final = 3
 """Pieces of work a worker that are handed out before the first of them is done."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, Final
 
 from mjbridge.errors import ConfigError
-from mjbridge.windows import BLOCK, Damaged
+from mjbridge.records.windows import BLOCK, Damaged
 
 _LONGEST_MAGIC: Final = 6
 _ZSTD_INPUT: Final = 1024

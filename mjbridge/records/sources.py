@@ -14,9 +14,9 @@ from typing import IO, Any, Final, cast
 
 import msgspec
 
-from mjbridge import compression, documents, tabular
 from mjbridge.fields import Record
-from mjbridge.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_object, too_large
+from mjbridge.records import compression, documents, tabular
+from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_object, too_large
 from mjbridge.wire import JSON_LIMIT
 
 Source = bytes | str | os.PathLike[str] | IO[bytes] | IO[str] | Mapping[str, Any] | Iterable[Record]

@@ -8,7 +8,7 @@ import msgspec
 
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import decode_json
-from mjbridge.windows import ID_KEYS, Block, Window
+from mjbridge.records.windows import ID_KEYS, Block, Window
 from mjbridge.wire import JSON_LIMIT
 
 _JSON_BEGINS: Final = ("[{", '["', '{"')

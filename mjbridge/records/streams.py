@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from mjbridge import documents, fields
+from mjbridge import fields
 from mjbridge.doubts import Doubt
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import Record
+from mjbridge.records import documents
+from mjbridge.records.windows import Block
 from mjbridge.task import Task
-from mjbridge.windows import Block
 
 _DEEPEST = 3
 

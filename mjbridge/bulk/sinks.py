@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, cast
 
-from mjbridge.compression import zstandard
 from mjbridge.errors import ConfigError
+from mjbridge.records.compression import zstandard
 from mjbridge.task import decode
 
 ROW_GROUP: Final = 32 * 2**20
@@ -35,7 +35,7 @@ def sink(target: str, table: str) -> AbstractContextManager[Sink]:
     if target == "-":
         return _stdout()
     if "://" in target:
-        from mjbridge import tables  # noqa: PLC0415 an extra
+        from mjbridge.bulk import tables  # noqa: PLC0415 an extra
 
         return tables.sink(target, table)
     return _parquet(target) if target.endswith(".parquet") else lines_file(target)

@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from mjbridge.fields import NOT_AS_EXPECTED
+from mjbridge.records.windows import BLOCK, FIRST_BYTES, ID_KEYS, Block, Window, is_json_object, too_large
 from mjbridge.task import NO_RAW
-from mjbridge.windows import BLOCK, FIRST_BYTES, ID_KEYS, Block, Window, is_json_object, too_large
 from mjbridge.wire import JSON_LIMIT
 
 _SEPARATORS: Final = re.compile(rb"[\s,]*+")

@@ -14,7 +14,7 @@ import requests.utils
 import urllib3
 
 from mjbridge.errors import MalformedReply, Unavailable
-from mjbridge.sockets import Countdown, PunctualAdapter
+from mjbridge.transport.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import Content, is_http
 
 _MOST_REDIRECTS: Final = 5
