@@ -125,6 +125,10 @@ class Account:
             by_id.setdefault(task.id, task)
         return self._seen("fetch_many", (by_id[each] for each in dict.fromkeys(task_ids) if each in by_id))
 
+    def heard(self, task: Task) -> None:
+        """A task as the vendor told it by itself: it counts as if it had been asked for."""
+        self._seen("callback", [task])
+
     def seed(self, task_id: str, deadline: Deadline = FOREVER) -> str:
         """The seed of a finished task."""
         return self._run("seed", deadline, lambda: self.provider.seed(task_id))

@@ -229,7 +229,11 @@ class Bridge(Vocabulary):
         `known` is any mapping from refs to tasks; without it the bridge remembers the last tasks it received. Raises
         `MalformedRecord` for what is no record of one task. A server for callbacks: `mjbridge.callbacks`.
         """
-        return self._inbox.receive(body, self.account(account), known)
+        owner = self.account(account)
+        news = self._inbox.receive(body, owner, known)
+        if news:
+            owner.heard(news)
+        return news
 
     def _route(self, command: Command, name: str) -> Route | None:
         """The route that may choose the account, None where there is nothing to choose."""

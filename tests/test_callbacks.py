@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -154,6 +155,21 @@ def test_junk_is_a_malformed_record_and_changes_nothing(junk: bytes, bridge: Bri
     with pytest.raises(mjbridge.MalformedRecord):
         bridge.receive(junk, "mjproxy", known)
     assert known == {}
+
+
+def test_a_task_that_a_callback_ends_frees_its_place_and_is_settled_in_the_journal(tmp_path: Path) -> None:
+    """An application that lives on callbacks alone never polls."""
+    account = {"provider": "mjproxy", "base_url": "emulator:", "max_in_flight": 1}
+    with Bridge({"accounts": {"main": account}}, journal=tmp_path / "jobs.db") as bridge:
+        assert bridge.journal is not None
+        for _ in range(2):
+            task = bridge.imagine("a lighthouse")
+            assert [entry.ref for entry in bridge.journal.unsettled()] == [task.ref]
+            bridge.receive(body(record(id=task.id)), "main")
+            with pytest.raises(mjbridge.RateLimited):
+                bridge.imagine("a lighthouse")
+            bridge.receive(body(DONE | {"id": task.id}), "main")
+            assert list(bridge.journal.unsettled()) == []
 
 
 def test_an_account_that_does_not_exist_is_said(bridge: Bridge) -> None:
