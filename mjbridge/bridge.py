@@ -17,7 +17,7 @@ from mjbridge import config as configuration
 from mjbridge.account import Account
 from mjbridge.commands import Command, FollowUp, Press, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
-from mjbridge.errors import ConfigError, InvalidCommand, PluginError, TaskFailed
+from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginError, TaskFailed, WaitTimeout
 from mjbridge.events import Events, Listener
 from mjbridge.limits import Limits
 from mjbridge.provider import Level, Provider
@@ -112,12 +112,21 @@ class Bridge(Vocabulary):
         timeout: float = DEFAULT_TIMEOUT,
         on_update: Callable[[Task], object] | None = None,
     ) -> Task:
-        """Submit, wait, and raise `TaskFailed` unless the task completed or needs input."""
+        """Submit, wait, and raise `TaskFailed` unless the task completed or needs input.
+
+        Once a task was accepted, whatever ends the wait for it is a `WaitTimeout` that carries the task.
+        """
         deadline = self._timing.deadline(timeout)
         named = self._route(command, route)
 
         def wait(task: Task) -> Task:
-            return self._wait(task, deadline, on_update)
+            try:
+                return self._wait(task, deadline, on_update)
+            except WaitTimeout:
+                raise
+            except MJBridgeError as error:
+                # A poll's own error would read as if the submit had been refused.
+                raise waiting.given_up(task, error) from error
 
         task = named.run(command, deadline, wait) if named else wait(self._first(route).submit(command, deadline))
         if task.status in (Status.FAILED, Status.CANCELLED):

@@ -148,6 +148,13 @@ def wait(account: Account, watch: Watch, task_id: str, deadline: Deadline, timin
         timing.sleep(pause)
 
 
+def given_up(task: Task, error: MJBridgeError) -> WaitTimeout:
+    """The error of a wait for an accepted task that cannot be asked for any more."""
+    lost = WaitTimeout(f"task {task.ref} was accepted, and cannot be asked for: {error.message}", task=task)
+    lost.account, lost.provider, lost.operation = error.account, error.provider, error.operation
+    return lost
+
+
 class Group:
     """The tasks of one account that are waited for together, asked for batch by batch, round by round."""
 

@@ -362,6 +362,23 @@ def test_run_raises_for_a_failed_task_and_carries_it() -> None:
     assert rehearsal.bridge.run(Imagine(prompt="a lighthouse")).status is Status.COMPLETED
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [[HttpResponse(401)], [mjbridge.Unavailable("no connection")] * 5, [HttpResponse(200, b"<html>")] * 5],
+    ids=["refused", "no connection", "a page"],
+)
+def test_a_run_that_can_no_longer_ask_for_its_task_never_looks_like_a_refused_submit(
+    trouble: Sequence[HttpResponse | MJBridgeError],
+) -> None:
+    """The task is paid for: who takes `Unavailable` for a submit that nobody took would pay again."""
+    bridge, _, _ = scripted([HttpResponse(200, b'{"code":1,"result":"7"}'), *trouble])
+    with pytest.raises(mjbridge.WaitTimeout, match="task main:7 was accepted") as caught:
+        bridge.run(Imagine(prompt="pig"))
+    assert caught.value.task is not None
+    assert (caught.value.task.ref, caught.value.account) == ("main:7", "main")
+    assert isinstance(caught.value.__cause__, MJBridgeError)
+
+
 @pytest.mark.parametrize("ref", ["", "main", "main:", ":1"])
 def test_what_is_no_ref_says_how_to_write_one(ref: str) -> None:
     bridge, _, _ = scripted([])
