@@ -287,24 +287,31 @@ class _Conversation:
 
     def _reply(self, request: HttpRequest) -> HttpResponse:
         if is_http(request.path):
-            with self._transport.open(request.path, request.limit) as content:
+            with self._transport.open(request.path, request.limit, timeout=self._left()) as content:
                 return HttpResponse(200, b"".join(content.chunks))
         self._limits.rate.wait(self._deadline)
-        left = self._deadline.left
-        if not left:
-            raise Unavailable("the time-out left no time for a request")
+        left = self._left()
         if request.submits and self.before_submit:
             self.before_submit()
+            # It may have waited for another process that writes.
+            left = self._left()
         self.asked = True
         request = self._provider.authorize(request, self._key) if self._key else request
         # Every request passes here, and none may last longer than the call that it belongs to.
-        timely = request if left == math.inf else msgspec.structs.replace(request, timeout=left)
+        timely = request if left is None else msgspec.structs.replace(request, timeout=left)
         response = self._exchange(timely)
         error = self._provider.error(response)
         if error is not None:
             raise error
         self._last = response
         return response
+
+    def _left(self) -> float | None:
+        """Seconds that a request may take, None for any number; `Unavailable` if there are none left."""
+        left = self._deadline.left
+        if not left:
+            raise Unavailable("the time-out left no time for a request")
+        return None if left == math.inf else left
 
     def _exchange(self, request: HttpRequest) -> HttpResponse:
         """The reply, told like the request where anybody hears of it."""

@@ -138,10 +138,13 @@ class Transport(Protocol):
         """The vendor's reply; `Unavailable` if there is none, its `accepted` telling whether the request had left."""
         ...
 
-    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> AbstractContextManager[Content]:
+    def open(
+        self, url: str, limit: int = PICTURE_LIMIT, start: int = 0, timeout: float | None = None
+    ) -> AbstractContextManager[Content]:
         """What is behind a link, at most `limit` bytes, from byte `start` on where the server can. No key is sent.
 
-        `Unavailable` if there is nothing to be had, `MalformedReply` if it is too much.
+        `timeout` bounds the whole of it in seconds (None: as the transport has it). `Unavailable` if there is nothing
+        to be had, `MalformedReply` if it is too much.
         """
         ...
 

@@ -14,6 +14,7 @@ import pytest
 
 from mjbridge import (
     Imagine,
+    InvalidCommand,
     MalformedReply,
     SubmissionUnknown,
     Unavailable,
@@ -318,6 +319,29 @@ def test_a_vendor_that_sips_a_large_request_is_left(scripted: StartServer, bridg
     error = failure(lambda each: each.submit(Imagine(prompt="pig", extra={"x": "x" * 2**24}), "a"), opened)
     assert time.monotonic() - started < 10 * BRIEF
     assert type(error) is SubmissionUnknown
+
+
+@pytest.mark.parametrize("manner", ["silent", "dripping", "silent after the head"])
+def test_the_time_of_a_call_bounds_the_reading_of_a_picture_for_it(
+    manner: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    """Where the vendor wants content, an address is read here, before anything is submitted."""
+
+    def picture(connection: Connection) -> None:
+        connection.request()
+        if manner != "silent":
+            connection.send(reply(headers={"Content-Length": "1000000"}))
+        if manner == "dripping":
+            connection.drip(b"x", 10_000, BRIEF / 10)
+        connection.hold()
+
+    server = scripted(picture)
+    opened = bridge("mjproxy", server.url, connect_timeout=60, read_timeout=60)
+    started = time.monotonic()
+    with pytest.raises(InvalidCommand, match="cannot be read"):
+        opened.describe(f"{server.url}/cat.png", timeout=BRIEF)
+    assert time.monotonic() - started < 10 * BRIEF
+    assert len(server.requests) == 1
 
 
 def test_the_time_of_a_call_cuts_its_exchange_short(scripted: StartServer, bridge: OpenBridge) -> None:

@@ -36,6 +36,7 @@ from mjbridge.emulator import Emulator, application
 from mjbridge.emulator.jobs import Job, JobMemory
 from mjbridge.journal import Entry, Journal, submissions
 from mjbridge.testing import FakeTransport
+from mjbridge.testing.stage import Clock
 from mjbridge_mjproxy import MJProxy
 from tests.servers import Connection, Handler, Scripted, answering, reply
 
@@ -291,6 +292,28 @@ def test_a_journal_that_cannot_be_written_stops_the_submit(
             bridge.imagine("a lighthouse")
         assert caught.value.accepted == "no"
     assert server.requests == []
+
+
+def test_time_that_the_journal_takes_is_time_of_the_call(place: Path) -> None:
+    """Another process may hold the file for half a minute."""
+    clock = Clock()
+
+    class Slow(Journal):
+        def write(self, *told: Any) -> int:
+            clock.sleep(20)
+            return super().write(*told)
+
+    slow, transport = Slow(place), FakeTransport([_accepted("1")])
+    account = {"provider": "mjproxy", "base_url": "http://main.example"}
+    with Bridge(
+        {"accounts": {"main": account}}, clock=clock, journal=slow, transport=lambda _, __: transport
+    ) as bridge:
+        with pytest.raises(Unavailable, match="no time"):
+            bridge.imagine("a lighthouse", timeout=10)
+        assert transport.requests == []
+        assert [entry.outcome for entry in slow.all()] == ["refused"]
+        bridge.imagine("a lighthouse", timeout=30)
+        assert [request.timeout for request in transport.requests] == [10]
 
 
 def test_it_stops_the_whole_route(kept: Journal) -> None:

@@ -103,7 +103,9 @@ class EmulatorTransport:
         return response
 
     @contextmanager
-    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> Generator[Content, None, None]:
+    def open(
+        self, url: str, limit: int = PICTURE_LIMIT, start: int = 0, timeout: float | None = None
+    ) -> Generator[Content, None, None]:
         """A picture of the emulator's own, always whole; no other address can be reached."""
         path = url.removeprefix(self.emulator.public_url)
         if path == url:

@@ -54,9 +54,11 @@ class Listening:
         self.requests.append(request)
         return self._transport.send(request)
 
-    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> AbstractContextManager[Content]:
+    def open(
+        self, url: str, limit: int = PICTURE_LIMIT, start: int = 0, timeout: float | None = None
+    ) -> AbstractContextManager[Content]:
         """The other's content."""
-        return self._transport.open(url, limit, start)
+        return self._transport.open(url, limit, start, timeout)
 
     def close(self) -> None:
         """Nothing to free."""

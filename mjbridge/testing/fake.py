@@ -31,7 +31,9 @@ class FakeTransport:
         return reply
 
     @contextmanager
-    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> Generator[Content, None, None]:
+    def open(
+        self, url: str, limit: int = PICTURE_LIMIT, start: int = 0, timeout: float | None = None
+    ) -> Generator[Content, None, None]:
         """The content behind an address of the script, always whole."""
         yield Content(iter([self._pictures[url]]), size=len(self._pictures[url]))
 

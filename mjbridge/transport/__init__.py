@@ -69,9 +69,11 @@ class RequestsTransport:
         url = self._base_url + request.path
         return self._exchange(request.method, url, request.limit, headers, content, request.timeout)
 
-    def open(self, url: str, limit: int = PICTURE_LIMIT, start: int = 0) -> AbstractContextManager[Content]:
+    def open(
+        self, url: str, limit: int = PICTURE_LIMIT, start: int = 0, timeout: float | None = None
+    ) -> AbstractContextManager[Content]:
         """What is behind a link, bounded in size, time and redirects. No key and no header of the account is sent."""
-        return self._links.open(url, limit, start)
+        return self._links.open(url, limit, start, timeout)
 
     def close(self) -> None:
         """Close this thread's session; those of other threads close with their threads."""

@@ -1,6 +1,7 @@
 """Links to pictures and clips. Vendors write them, so they are not trusted to lead where they should."""
 
 import ipaddress
+import math
 import re
 import socket
 import time
@@ -14,6 +15,7 @@ import requests.utils
 import urllib3
 
 from mjbridge.errors import MalformedReply, Unavailable
+from mjbridge.timing import Deadline
 from mjbridge.transport.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import Content, is_http
 
@@ -66,16 +68,19 @@ class Links:
         self._clock = clock
 
     @contextmanager
-    def open(self, url: str, limit: int, start: int = 0) -> Generator[Content, None, None]:
-        """What is behind a link, from byte `start` on where the server can.
+    def open(
+        self, url: str, limit: int, start: int = 0, timeout: float | None = None
+    ) -> Generator[Content, None, None]:
+        """What is behind a link, from byte `start` on where the server can; all of it within `timeout` seconds.
 
         Raises `Unavailable` where there is nothing to be had, and `MalformedReply` where it is more than `limit` bytes.
         """
+        deadline = Deadline(self._clock, self._clock() + (math.inf if timeout is None else timeout))
         for _ in range(1 + _MOST_REDIRECTS):
             countdown = Countdown(self._clock)
-            with requests.Session() as session, self._get(session, countdown, url, start) as response:
+            with requests.Session() as session, self._get(session, countdown, deadline, url, start) as response:
                 if response.status_code == _WHOLE or _first_byte(response) == start:
-                    yield self._content(response, countdown, limit)
+                    yield self._content(response, countdown, deadline, limit)
                     return
                 if start and response.status_code in (_PARTIAL, _NOT_SATISFIABLE):
                     start = 0
@@ -85,15 +90,20 @@ class Links:
                     raise Unavailable(f"no picture at {_host(url)}", http_status=response.status_code)
         raise Unavailable(f"more than {_MOST_REDIRECTS} redirects on the way to a picture")
 
-    def _get(self, session: requests.Session, countdown: Countdown, url: str, start: int) -> requests.Response:
+    def _get(
+        self, session: requests.Session, countdown: Countdown, deadline: Deadline, url: str, start: int
+    ) -> requests.Response:
         if not is_http(url):
             raise Unavailable(f"a picture's address must begin with http:// or https://, and this one does not: {url}")
         try:
-            return self._sent(session, countdown, requests.Request("GET", url, _headers(start), auth=_as_it_is))
+            request = requests.Request("GET", url, _headers(start), auth=_as_it_is)
+            return self._sent(session, countdown, deadline, request)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise Unavailable(f"no connection to {_host(url)}: {_reason(error)}") from None
 
-    def _sent(self, session: requests.Session, countdown: Countdown, request: requests.Request) -> requests.Response:
+    def _sent(
+        self, session: requests.Session, countdown: Countdown, deadline: Deadline, request: requests.Request
+    ) -> requests.Response:
         prepared = session.prepare_request(request)
         url = prepared.url or ""
         settings = session.merge_environment_settings(url, self._proxies, True, self._verify, None)
@@ -102,9 +112,12 @@ class Links:
         addresses = self._addresses(parts, proxied=bool(requests.utils.select_proxy(url, settings["proxies"])))
         for left, address in enumerate(addresses, start=1 - len(addresses)):
             session.mount(f"{parts.scheme}://", _Pinned(address, countdown) if address else PunctualAdapter(countdown))
-            countdown.start(sum(self._timeout), self._timeout[1])
+            if not deadline.left:
+                raise Unavailable(f"the time-out left no time to ask {parts.hostname}")
+            connect, silence = (min(each, deadline.left) for each in self._timeout)
+            countdown.start(min(sum(self._timeout), deadline.left), silence)
             try:
-                return session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
+                return session.send(prepared, timeout=(connect, silence), allow_redirects=False, **settings)
             except requests.ConnectionError:
                 if not left:
                     raise
@@ -127,16 +140,22 @@ class Links:
         except (OSError, ValueError):
             return []
 
-    def _content(self, response: requests.Response, countdown: Countdown, limit: int) -> Content:
+    def _content(self, response: requests.Response, countdown: Countdown, deadline: Deadline, limit: int) -> Content:
         start = _first_byte(response) or 0
         size = _length(response)
         size = None if size is None else start + size
         if (size or 0) > limit:
             raise MalformedReply(_too_large(limit), http_status=response.status_code)
-        return Content(self._chunks(response, countdown, start, size, limit), start, size, _tag(response))
+        return Content(self._chunks(response, countdown, deadline, start, size, limit), start, size, _tag(response))
 
     def _chunks(
-        self, response: requests.Response, countdown: Countdown, received: int, size: int | None, limit: int
+        self,
+        response: requests.Response,
+        countdown: Countdown,
+        deadline: Deadline,
+        received: int,
+        size: int | None,
+        limit: int,
     ) -> Iterator[bytes]:
         # What comes buys time: a large file may take long, and one that drips ends.
         patience, began, first = sum(self._timeout), self._clock(), received
@@ -149,7 +168,7 @@ class Links:
                     raise MalformedReply(_too_large(limit), http_status=response.status_code)
                 yield chunk
                 until = began + patience + (received - first) / _SLOWEST
-                countdown.start(until - self._clock(), self._timeout[1])
+                countdown.start(min(until - self._clock(), deadline.left), self._timeout[1])
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise Unavailable(f"the file broke off after {received} bytes: {_reason(error)}") from None
         if size is not None and received != size:
