@@ -23,6 +23,10 @@ class Deadline(NamedTuple):
         """Seconds until then, 0 when it is over."""
         return max(0.0, self.at - self.clock())
 
+    def part(self, of: int) -> "Deadline":
+        """The end of what one of so many may take of the time that is left."""
+        return Deadline(self.clock, self.clock() + self.left / of)
+
 
 FOREVER: Final = Deadline(time.monotonic, math.inf)
 

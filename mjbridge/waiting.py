@@ -24,6 +24,8 @@ _GROWTH: Final = 1.2
 _SLOWEST: Final = 5.0
 """Times the advised interval that a pace grows to, unless that is more than..."""
 _LONGEST_PAUSE: Final = 30.0
+_SHORTEST_REST: Final = 0.5
+"""Seconds after a failed poll, at least: an interval of 0 is no leave to hammer a vendor that is down."""
 _QUIET: Final = 300.0
 """Seconds without a change after which a task is reported."""
 _STALLED: Final = 3600.0
@@ -61,7 +63,8 @@ class Pace:
 
     def pause_after_failure(self, error: MJBridgeError, failures: int) -> float:
         """Seconds until the next poll after so many failures in a row; doubled from the second on."""
-        grown = min(self._seconds * 2.0 ** min(max(0, failures - 2), 10), max(self._seconds, _LONGEST_PAUSE))
+        first = max(self._seconds, _SHORTEST_REST)
+        grown = min(first * 2.0 ** min(max(0, failures - 2), 10), max(first, _LONGEST_PAUSE))
         return max(grown, error.retry_after or 0.0)
 
 
@@ -168,13 +171,13 @@ class Group:
         self._round: deque[str] = deque()
         self._changed = False
 
-    def poll(self, deadline: Deadline, on_update: OnUpdate) -> Iterator[Task | Unsettled]:
-        """Ask for the next batch; gives those that are over. `due` then tells when to come again."""
+    def poll(self, deadline: Deadline, share: Deadline, on_update: OnUpdate) -> Iterator[Task | Unsettled]:
+        """Ask for the next batch within `share`; gives those that are over. `due` then tells when to come again."""
         self._round = self._round or deque(self.watches)
         batch = [self._round.popleft() for _ in range(min(self.account.provider.batch_size, len(self._round)))]
         pause = 0.0
         try:
-            found = {task.id: task for task in self.account.fetch_many(batch, deadline)}
+            found = {task.id: task for task in self.account.fetch_many(batch, share)}
         except TRANSIENT as error:
             self._failures += 1
             _log.warning("a poll of %d tasks of %s failed: %s", len(batch), self.account.name, error)
@@ -228,7 +231,8 @@ def wait_many(
         if pause >= deadline.left:
             break
         timing.sleep(pause)
-        yield from group.poll(deadline, on_update)
+        # Who hangs takes a part of the time, and leaves the others theirs.
+        yield from group.poll(deadline, deadline.part(len(waiting)), on_update)
         if not group.watches:
             waiting.remove(group)
     for group in waiting:

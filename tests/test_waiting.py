@@ -230,6 +230,47 @@ def test_a_vendor_s_retry_after_is_kept_while_others_are_polled() -> None:
     assert len(vendors["two"].times) > 3
 
 
+def test_an_account_that_hangs_takes_none_of_the_others_time() -> None:
+    """A poll lasts as long as its vendor is silent, and the tasks of all accounts share one deadline."""
+    bridge, vendors, clock = opened(lambda _id, _now: "SUCCESS", ["hung", "sound"])
+
+    def hang(request: HttpRequest) -> HttpResponse:
+        clock.sleep(min(request.timeout or 0, 70))
+        raise mjbridge.Unavailable("no usable reply", accepted="maybe")
+
+    vendors["hung"].send = hang  # type: ignore[method-assign]  # a vendor that answers no more
+    began = clock.now
+    outcomes = list(bridge.wait_many(["hung:1", "sound:1"], timeout=60))
+    assert [(each.ref, isinstance(each, Task)) for each in outcomes] == [("sound:1", True), ("hung:1", False)]
+    assert clock.now - began <= 60
+
+
+def test_without_a_pause_between_polls_a_vendor_that_is_down_is_not_hammered() -> None:
+    bridge, vendors, _ = opened(running, poll_interval=0)
+    vendors["main"].faults.extend([DOWN] * 5)
+    with pytest.raises(mjbridge.Unavailable):
+        bridge.wait("main:1", timeout=600)
+    assert vendors["main"].times == [0, 0.5, 1, 2, 4]
+    vendors["main"].faults.extend([DOWN] * 40)
+    vendors["main"].times.clear()
+    (left,) = bridge.wait_many(["main:1"], timeout=600)
+    assert isinstance(left, Unsettled)
+    assert len(vendors["main"].times) < 40
+
+
+def test_without_a_pause_between_polls_the_deadline_is_still_a_wait_time_out() -> None:
+    bridge, vendors, clock = opened(running, poll_interval=0)
+
+    def slowly(request: HttpRequest) -> HttpResponse:
+        clock.sleep(1)
+        return Vendor.send(vendors["main"], request)
+
+    vendors["main"].send = slowly  # type: ignore[method-assign]  # each answer takes a second
+    with pytest.raises(mjbridge.WaitTimeout) as caught:
+        bridge.wait("main:1", timeout=10)
+    assert caught.value.task is not None
+
+
 def test_without_a_list_an_account_s_tasks_are_asked_for_one_by_one_and_the_others_in_between() -> None:
     clock = Clock()
     asked: list[str] = []
