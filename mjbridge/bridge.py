@@ -66,7 +66,7 @@ class Bridge(Vocabulary):
         self._timing = Timing(clock, sleep, chance)
         self._new_transport = transport or _transport
         self._accounts: dict[str, Account] = {}
-        self._lock = threading.Lock()
+        self._opening = {name: threading.Lock() for name in self.config.accounts}
         self._inbox = callbacks.Inbox()
 
     def __enter__(self) -> Self:
@@ -79,18 +79,18 @@ class Bridge(Vocabulary):
 
     def close(self) -> None:
         """Free the connections."""
-        with self._lock:
-            accounts = list(self._accounts.values())
-        for account in accounts:
+        for account in list(self._accounts.values()):
             account.transport.close()
         if self.journal:
             self.journal.close()
 
     def account(self, name: str) -> Account:
         """A live account by its name; made at first use. `ConfigError` if it cannot be used."""
-        with self._lock:
+        settings = self.config.account(name)
+        # One lock an account: a key that is long in coming keeps no other account waiting.
+        with self._opening[name]:
             if name not in self._accounts:
-                self._accounts[name] = self._open(name)
+                self._accounts[name] = self._open(name, settings)
             return self._accounts[name]
 
     # New tasks.
@@ -296,8 +296,7 @@ class Bridge(Vocabulary):
         check_task_id(task_id)
         return self.account(name), task_id
 
-    def _open(self, name: str) -> Account:
-        settings = self.config.account(name)
+    def _open(self, name: str, settings: AccountSettings) -> Account:
         try:
             provider = requirements.provider(settings)
             key = requirements.key(settings, type(provider), name)

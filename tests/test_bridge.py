@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -265,6 +266,30 @@ def test_threads_share_one_account() -> None:
         for done in [pool.submit(bridge.account, "main") for _ in range(8)]:
             done.result()
     assert len(opened) == 1
+
+
+def test_an_account_whose_key_is_long_in_coming_keeps_no_other_waiting() -> None:
+    """A keyring may ask its owner for a password, who is at lunch."""
+    answered, asked = threading.Event(), threading.Event()
+
+    def open_slowly(_provider: Provider, settings: AccountSettings) -> Transport:
+        if settings.base_url == "http://slow":
+            asked.set()
+            assert answered.wait(5)
+        return FakeTransport()
+
+    accounts = {name: {"provider": "mjproxy", "base_url": f"http://{name}"} for name in ("slow", "quick", "known")}
+    bridge = Bridge({"accounts": accounts}, transport=open_slowly)
+    bridge.account("known")
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(bridge.account, "slow")
+        assert asked.wait(5)
+        try:
+            for name in ("known", "quick"):
+                assert pool.submit(bridge.account, name).result(1).name == name
+        finally:
+            answered.set()
+        assert slow.result(5) is bridge.account("slow")
 
 
 def test_a_file_s_name_is_the_task_s_own_on_every_disk(tmp_path: Path) -> None:
