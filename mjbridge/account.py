@@ -182,6 +182,11 @@ class Account:
             except MJBridgeError as error:
                 outcome = conversation.outcome(error)
                 raise outcome from (None if outcome is error else error)
+            except Exception as error:
+                # A plugin's mistake about the answer is no word of the vendor's about the task.
+                if conversation.answered_in_doubt:
+                    raise conversation.unknown(f"the provider failed at the reply: {error!r}") from error
+                raise
 
     def _seen(self, operation: str, tasks: Iterable[Task]) -> list[Task]:
         """Tasks as the vendor has just told them, as the account's own."""
@@ -299,11 +304,10 @@ class _Conversation:
         request = self._provider.authorize(request, self._key) if self._key else request
         # Every request passes here, and none may last longer than the call that it belongs to.
         timely = request if left is None else msgspec.structs.replace(request, timeout=left)
-        response = self._exchange(timely)
+        self._last = response = self._exchange(timely)
         error = self._provider.error(response)
         if error is not None:
             raise error
-        self._last = response
         return response
 
     def _left(self) -> float | None:
@@ -333,13 +337,20 @@ class _Conversation:
     def outcome(self, error: MJBridgeError) -> MJBridgeError:
         """The error as the caller is to see it."""
         if self._in_doubt:
-            return SubmissionUnknown(
-                error.message,
-                http_status=error.http_status,
-                vendor_code=error.vendor_code,
-                body=error.body or (self._last.text if self._last else ""),
-                accepted="maybe",
+            return self.unknown(
+                error.message, http_status=error.http_status, vendor_code=error.vendor_code, body=error.body
             )
         if isinstance(error, MalformedRecord) and self._last is not None:
             return self._last.malformed(f"the reply is not a task: {error.message} (at {error.path})")
         return error
+
+    @property
+    def answered_in_doubt(self) -> bool:
+        """Whether a submit left that nobody refused, and a reply came."""
+        return self._in_doubt and self._last is not None
+
+    def unknown(self, message: str, *, body: str = "", **facts: Any) -> SubmissionUnknown:
+        """The error of a submit that may have been accepted."""
+        return SubmissionUnknown(
+            message, body=body or (self._last.text if self._last else ""), accepted="maybe", **facts
+        )

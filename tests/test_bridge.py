@@ -177,6 +177,31 @@ def test_a_read_that_is_refused_before_a_submit_leaves_no_doubt_and_one_after_it
     assert isinstance(caught.value.__cause__, mjbridge.AuthenticationError)
 
 
+def test_a_provider_that_stumbles_over_the_answer_to_a_submit_leaves_it_unknown() -> None:
+    """A stranger's plugin may be wrong about its vendor: the task may exist all the same."""
+
+    class Mistaken(MJProxy):
+        def accepted(self, command: Command, reply: HttpResponse) -> Task:
+            raise KeyError("taskId")
+
+    transport = FakeTransport([HttpResponse(200, b'{"code":1,"result":"2"}')])
+    account = Account("main", Mistaken(), transport, "sk-secret", 1.0)
+    with pytest.raises(mjbridge.SubmissionUnknown, match="KeyError") as caught:
+        account.submit(Imagine(prompt="pig"))
+    assert (caught.value.account, caught.value.accepted) == ("main", "maybe")
+    assert '"result":"2"' in caught.value.body
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_a_mistake_before_anything_left_stays_what_it_is() -> None:
+    class Mistaken(MJProxy):
+        def request(self, command: Command) -> HttpRequest:
+            raise KeyError("taskId")
+
+    with pytest.raises(KeyError):
+        Account("main", Mistaken(), FakeTransport(), "sk-secret", 1.0).submit(Imagine(prompt="pig"))
+
+
 def test_the_first_of_two_records_with_one_id_is_the_task() -> None:
     twice = HttpResponse(200, b'[{"id":"1","status":"SUCCESS"},{"id":"1","status":"MODAL"}]')
     bridge, _, _ = scripted([twice])
