@@ -95,7 +95,7 @@ class CoolDown:
         self._clock = clock
         self._until = -float("inf")
         self._failures = 0
-        self._reason: MJBridgeError | None = None
+        self._reason = ("", "")
         self._lock = threading.Lock()
 
     def begin(self, error: MJBridgeError, seconds: float) -> float:
@@ -107,7 +107,9 @@ class CoolDown:
                 self._failures += 1
             grown = min(seconds * 2.0 ** min(self._failures - 1, 30), max(seconds, LONGEST_COOL_DOWN))
             asked = min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
-            self._until, self._reason = max(self._until, now + max(grown, asked)), error
+            self._until = max(self._until, now + max(grown, asked))
+            # Its words alone: the error itself holds the frames that it passed, and so the caller's pictures.
+            self._reason = type(error).__name__, error.message
             return self._until - now
 
     def succeeded(self) -> None:
@@ -122,8 +124,8 @@ class CoolDown:
             return max(0.0, self._until - self._clock())
 
     @property
-    def reason(self) -> MJBridgeError | None:
-        """The error that began it last."""
+    def reason(self) -> tuple[str, str]:
+        """The category and the message of the error that began it last."""
         with self._lock:
             return self._reason
 

@@ -111,8 +111,7 @@ class Route:
         """A place for a submit, None where the account is cooling down or full."""
         left = account.limits.cool_down.left
         if left:
-            reason = account.limits.cool_down.reason
-            category, told = type(reason).__name__, reason.message if reason else ""
+            category, told = account.limits.cool_down.reason
             message = f"not asked, for it cools down for {left:.1f} s more: {told}"
             trail[account.name] = Attempt(account.name, account.provider.name, category, message)
             return None

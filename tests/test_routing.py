@@ -1,6 +1,8 @@
 """Fallback: which account takes a command, which are passed over and why, and what is never sent twice."""
 
+import gc
 import json
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -236,6 +238,21 @@ def test_a_vendor_s_retry_after_wins_where_it_is_later_and_is_believed_for_an_ho
     for said, rest in (("10", 30), ("90", 90), ("86400", 3600)):
         vendors = Vendors({"one": [HttpResponse(429, b"", {"retry-after": said})]}, cool_down=30)
         assert vendors.fails().retry_after == rest
+
+
+def test_what_let_an_account_cool_down_keeps_nothing_of_its_caller_alive() -> None:
+    """An error holds the frames that it passed, and with them pictures of many megabytes."""
+    vendors = Vendors({"one": [DOWN]})
+
+    def submit() -> "weakref.ref[set[str]]":
+        album = {"pictures"}
+        with pytest.raises(MJBridgeError):
+            vendors.bridge.submit(Imagine(prompt="pig"))
+        return weakref.ref(album)
+
+    held = submit()
+    gc.collect()
+    assert held() is None
 
 
 def test_the_later_end_wins() -> None:
