@@ -240,7 +240,9 @@ def _answered(
     if action == Action.SHORTEN:  # has a prompt of its own
         answer = final_prompt or (prompt_en if prompt_en != prompt else None)
     else:
-        answer = final_prompt or prompt_en or prompt
+        # CometAPI's page names promptEn. A translation that trueai was asked for is its prompt and its finalPrompt.
+        translation = final_prompt if final_prompt == prompt else None
+        answer = translation or prompt_en or final_prompt or prompt
     return (
         None if prompt == answer else prompt,
         None if prompt_en == answer else prompt_en,
@@ -288,8 +290,10 @@ NO_TIME: Final = dict.fromkeys(("submitTime", "startTime", "finishTime"), 0)
 def render(task: Task, form: Form) -> dict[str, Any]:
     """A record of the family: the inverse of `normalize` for the keys of its form."""
     properties = {**task.properties, **({_FINAL_PROMPT: task.final_prompt} if task.final_prompt else {})}
-    has_final_prompt = task.final_prompt and "properties" in form.keys
-    answer = None if has_final_prompt else fields.join_suggestions(task.texts)
+    is_said = "properties" in form.keys and fields.suggestions(task.final_prompt) == task.texts
+    answer = None if is_said else fields.join_suggestions(task.texts)
+    # novicezk and trueai say what describe answered a second time.
+    repeated = task.final_prompt if is_said and task.texts else None
     values: dict[str, Any] = {
         "id": task.id,
         "action": _ACTION_WORDS.get(task.action, task.action.upper()),
@@ -297,7 +301,7 @@ def render(task: Task, form: Form) -> dict[str, Any]:
         "botType": BOT_WORDS.get(task.bot or "", task.bot),
         "mode": task.speed and task.speed.upper(),
         "parentId": task.parent_id,
-        "prompt": task.prompt,
+        "prompt": task.prompt or repeated,
         "promptEn": answer or task.prompt_en,
         "description": task.description,
         "state": task.state,
