@@ -257,7 +257,7 @@ def _pictures(wire: WireTask) -> tuple[str | None, tuple[str, ...], tuple[str, .
     if len(singles) == 1 and wire.storage_urls and wire.image_url:
         # CometAPI: the same picture where it is stored, until that link expires.
         singles = ()
-    picture = None if wire.image_url in videos else wire.image_url
+    picture = None if wire.image_url in (*videos, wire.video_url) else wire.image_url
     return *fields.pictures(picture, tuple(url for url in singles if url not in videos)), videos
 
 
