@@ -39,10 +39,15 @@ from mjbridge_mjproxy.client import BUTTONS, NATIVE, REFUSALS, FamilyProvider
 from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
 _HOST: Final = "https://api.cometapi.com"
+_FILTERED: Final = (Imagine, Edit)
+_PATHS: Final = (Speed.FAST, Speed.TURBO)
 
 
 class CometAPIOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`speed`: where it goes. The reference has `accountFilter`, on imagine alone; the model pages a path prefix."""
+    """`speed`: where it goes. `accountFilter` is the reference's, for imagine, and its clients', for edits.
+
+    The model pages have a path, `/mj-fast` or `/mj-turbo`, before any submit.
+    """
 
     speed: Literal["account_filter", "path"] = "account_filter"
 
@@ -108,7 +113,7 @@ class CometAPI(FamilyProvider):
         "SwapFace": "no page of its has it; edit the picture instead",
         "Upload": "it hosts no pictures: give their content, or addresses of your own",
         "Cancel": "no page of its has it; a task that waits for input may be left alone",
-        "speed": 'the account\'s option speed = "path" has it',
+        "speed": 'the account\'s option speed = "path" has fast and turbo',
     }
     form = Form(
         KEYS | {"customId", "botType", "image_urls", "properties"},
@@ -117,16 +122,17 @@ class CometAPI(FamilyProvider):
     )
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
-        """`accountFilter.modes` on imagine, or `/mj-fast` and `/mj-turbo` before any submit; shorten has only these."""
-        if isinstance(command, Shorten):
-            return f"/mj-{command.speed or Speed.TURBO}{path}"
-        if command.speed is None:
+        """`accountFilter.modes` or a path, as the option says; shorten has only a path, of which one is turbo's."""
+        speed = command.speed or (Speed.TURBO if isinstance(command, Shorten) else None)
+        if speed is None:
             return path
-        if self.options.speed == "path":
-            return f"/mj-{command.speed}{path}"
-        if not isinstance(command, Imagine):
+        if self.options.speed == "path" or isinstance(command, Shorten):
+            if speed not in _PATHS:
+                raise self.unsupported(f"path for speed {speed}", "its model pages have mj-fast and mj-turbo")
+            return f"/mj-{speed}{path}"
+        if not isinstance(command, _FILTERED):
             raise self.unsupported(*self.lack(command, "speed"))
-        body["accountFilter"] = {"modes": [command.speed.upper()]}
+        body["accountFilter"] = {"modes": [speed.upper()]}
         return path
 
     def matches(self, record: Mapping[str, Any]) -> Match:
