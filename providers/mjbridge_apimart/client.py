@@ -272,7 +272,7 @@ def _entry(answer: Mapping[str, Any]) -> dict[str, Any]:
     return fields.mapping(next(iter(fields.each(answer.get("data"))), answer))
 
 
-_OF_A_TASK: Final = re.compile("task|parent", re.IGNORECASE)
+_OF_A_TASK: Final = re.compile("task|parent|任务", re.IGNORECASE)
 
 
 def _complaint(error: Mapping[str, Any]) -> Complaint:

@@ -26,6 +26,8 @@ STATUSES: Final[Mapping[str, Status]] = {
     "completed": Status.COMPLETED,
     "failed": Status.FAILED,
     "cancelled": Status.CANCELLED,
+    # In prose only: what becomes of a task that waits for input for 30 minutes.
+    "CANCELLED": Status.CANCELLED,
     "": Status.PENDING,
 }
 STATUS_WORDS: Final = fields.inverse(fields.MIDJOURNEY_STATUSES) | {Status.UNKNOWN: "UNKNOWN"}
