@@ -104,12 +104,14 @@ class OctopusX(FamilyProvider):
             path="/mj/submit/modal",
             keys={**bodies.TASK, "prompt": Key("prompt"), "mask": picture("maskBase64")},
         ),
-        Body(kind=Describe, path="/mj/submit/describe", keys={"image": picture("base64")}),
-        Body(kind=Shorten, path="/mj/submit/shorten", keys={"prompt": Key("prompt")}),
+        # Bodies that are not shown: the skeleton of all submits has `state`.
+        Body(kind=Describe, path="/mj/submit/describe", keys={"image": picture("base64"), **bodies.STATE}),
+        Body(kind=Shorten, path="/mj/submit/shorten", keys={"prompt": Key("prompt"), **bodies.STATE}),
         bodies.SWAP_FACE,
         Body(
             kind=Extend,
             path="/mj/submit/video",
+            # "Which video": counted from 0, as CometAPI's page and trueai count.
             keys={**bodies.TASK, "index": bodies.EXTEND.keys["index"], **bodies.CLIPS},
             always={"action": "extend"},
         ),
