@@ -28,7 +28,7 @@ from mjbridge import (
     Zoom,
     fields,
 )
-from mjbridge.bodies import Body, Key, lone_picture, number, picture, pictures, switch, upper, whole, word, zero_based
+from mjbridge.bodies import Body, Key, lone_picture, number, picture, pictures, switch, upper, whole, zero_based
 from mjbridge.commands import Drawing
 
 GENERATIONS: Final = "/v1/midjourney/generations"
@@ -38,7 +38,14 @@ TASK: Final = {"task_id": Key("task_id")}
 INDEX: Final = {"index": whole("index")}
 
 RESOLUTIONS: Final[Mapping[Any, str]] = {480: "vid_1.1_i2v_480", 720: "vid_1.1_i2v_720"}
+# `end_url` makes the second pair of the first; callers of the API may also say so at once.
+_LINES: Final[Mapping[str | None, int]] = {
+    **fields.inverse(RESOLUTIONS),
+    "vid_1.1_i2v_start_end_480": 480,
+    "vid_1.1_i2v_start_end_720": 720,
+}
 _MOST_BLENDED: Final = 4
+_ZOOMED_TWICE: Final = 2
 
 
 def _listed(name: str) -> Key:
@@ -52,6 +59,17 @@ def _quality(value: float) -> str:
 
 def _is_niji(bot: str) -> bool | None:
     return True if bot == Bot.NIJI else None
+
+
+def _tier(value: object) -> float | None:
+    """There are two zooms: less than 2 is 1.5, and the rest is 2."""
+    ratio = fields.number(value)
+    return ratio if ratio is None else 1.5 if ratio < _ZOOMED_TWICE else _ZOOMED_TWICE
+
+
+def _lines(value: object) -> int | str | None:
+    found = fields.text(value)
+    return _LINES.get(found, found)
 
 
 def _bot(value: object) -> str | None:
@@ -147,7 +165,7 @@ _CLIPS: Final = {
     **_PROMPT,
     "motion": Key("motion"),
     "batch": whole("batch_size"),
-    "resolution": word("video_type", RESOLUTIONS),
+    "resolution": Key("video_type", RESOLUTIONS.get, _lines),
 }
 _STRONG: Final = {"strength": Strength.STRONG.value}
 _SUBTLE: Final = {"strength": Strength.SUBTLE.value}
@@ -174,7 +192,7 @@ BODIES: Final = (
     Body(
         kind=Zoom,
         path=f"{GENERATIONS}/zoom",
-        keys={**TASK, "ratio": number("zoom_ratio"), **SPEED},
+        keys={**TASK, "ratio": Key("zoom_ratio", read=_tier), **SPEED},
         where=_has_ratio,
     ),
     _follow_up(Pan, "pan", {"direction": Key("direction")}),

@@ -1,7 +1,8 @@
 """The server half: requests of the dialect to commands, tasks to records."""
 
+import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,11 +25,12 @@ from mjbridge import (
     Upload,
     fields,
 )
-from mjbridge.commands import Drawing
+from mjbridge.commands import PARAMETERS, Drawing
 from mjbridge.pictures import inputs, masks
 from mjbridge.serving import refusing, reply
 from mjbridge_apimart import records
 from mjbridge_apimart.bodies import GENERATIONS
+from mjbridge_apimart.bodies import PARAMETERS as KEYS
 
 
 class APIMartServer(DialectServer):
@@ -36,7 +38,7 @@ class APIMartServer(DialectServer):
 
     def generation(self, request: HttpRequest) -> HttpResponse:
         """`POST /v1/midjourney/generations` and what is below it."""
-        body = self.body(request)
+        body = _with_its_flags(self.body(request))
         found = self.command(request, request.path, body)
         task = self.backend.submit(self._in_our_words(found))
         status = "modal" if task.status is Status.NEEDS_INPUT else "submitted"
@@ -84,6 +86,29 @@ class APIMartServer(DialectServer):
         )
         return refusing(error, {"error": {"code": status, "message": error.message, "type": kind}}, status)
 
+
+# What a body says that no field of a command does, and `extra`, which is appended as it is.
+_FLAGS: Final[Mapping[str, str]] = {"dref": "--dref ", "dw": "--dw ", "extra": ""}
+
+
+def _with_its_flags(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with the prompt that is drawn: "body value wins over the same flag hand-written in prompt"."""
+    prompt = fields.text(body.get("prompt"))
+    if prompt is None:
+        return dict(body)
+    given = (name for name, key in KEYS.items() if name in PARAMETERS and body.get(key.name) is not None)
+    if beaten := {flag for name in given for flag in _flags(name)}:
+        prompt = _FLAG.sub(lambda found: "" if found[1].lower() in beaten else found[0], prompt).rstrip()
+    more = (f"{flag}{value}" for key, flag in _FLAGS.items() if (value := fields.text(body.get(key))))
+    return {**body, "prompt": " ".join([prompt, *more])}
+
+
+def _flags(name: str) -> tuple[str, ...]:
+    return PARAMETERS[name].flag, *PARAMETERS[name].others
+
+
+# A flag of a prompt and its value, which goes on until the next.
+_FLAG: Final = re.compile(r"(?<!\S)(?:--|—)([A-Za-z]+)(?:\s+(?!--|—)\S+)*\s*")
 
 # Each comes back as the same category through the client half.
 _STATUSES: Final[Mapping[type[MJBridgeError], tuple[int, str]]] = {

@@ -31,7 +31,6 @@ from mjbridge import (
 )
 from mjbridge.bodies import Body, Key, picture
 from mjbridge.conversion import CONTENT
-from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import NO_MATCH, Refusal, Signs
 from mjbridge_mjproxy import bodies
@@ -50,10 +49,6 @@ class CometAPIOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     speed: Literal["account_filter", "path"] = "account_filter"
-
-
-def _by_address(command: Describe) -> bool:
-    return inputs.is_address(command.image)
 
 
 class CometAPI(FamilyProvider):
@@ -91,12 +86,7 @@ class CometAPI(FamilyProvider):
             keys={**bodies.TASK, "prompt": Key("prompt"), "mask": picture("maskBase64")},
         ),
         bodies.BLEND,
-        Body(
-            kind=Describe,
-            path="/mj/submit/describe",
-            keys={"image": picture("link"), **bodies.BOT, **bodies.STATE},
-            where=_by_address,
-        ),
+        bodies.DESCRIBE_LINK,
         bodies.DESCRIBE,
         Body(kind=Shorten, path="/mj/submit/shorten", keys={"prompt": Key("prompt")}),
         bodies.EDIT,

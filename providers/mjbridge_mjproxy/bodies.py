@@ -37,6 +37,7 @@ from mjbridge.bodies import (
     word,
     zero_based,
 )
+from mjbridge.pictures import inputs
 from mjbridge_mjproxy.records import BOT_WORDS
 
 TASK: Final = {"task_id": Key("taskId")}
@@ -49,6 +50,10 @@ RESOLUTIONS: Final[Mapping[Any, str]] = {480: "vid_1.1_i2v_480", 720: "vid_1.1_i
 
 def _one_picture(command: Edit) -> bool:
     return len(command.images) == 1
+
+
+def _by_address(command: Describe) -> bool:
+    return inputs.is_address(command.image)
 
 
 IMAGINE: Final = Body(
@@ -72,6 +77,13 @@ BLEND: Final = Body(
     keys={"images": pictures("base64Array"), "dimensions": upper("dimensions"), **BOT, **STATE},
 )
 DESCRIBE: Final = Body(kind=Describe, path="/mj/submit/describe", keys={"image": picture("base64"), **BOT, **STATE})
+# trueai and CometAPI take an address as well.
+DESCRIBE_LINK: Final = Body(
+    kind=Describe,
+    path="/mj/submit/describe",
+    keys={"image": picture("link"), **BOT, **STATE},
+    where=_by_address,
+)
 SHORTEN: Final = Body(kind=Shorten, path="/mj/submit/shorten", keys={"prompt": Key("prompt"), **BOT, **STATE})
 EDIT: Final = Body(
     kind=Edit,

@@ -28,7 +28,7 @@ from mjbridge import (
 )
 from mjbridge.serving import picture, refusing, reply
 from mjbridge_mjproxy import records
-from mjbridge_mjproxy.bodies import CHANGES
+from mjbridge_mjproxy.bodies import CHANGES, DESCRIBE_LINK
 from mjbridge_mjproxy.client import FamilyProvider
 
 _SUBMITTED: Final = 1
@@ -44,8 +44,8 @@ class FamilyServer(DialectServer):
     def __init__(self, provider: FamilyProvider, backend: Backend, public_url: str) -> None:
         super().__init__(provider, backend, public_url)
         self._form = provider.form
-        # Applications of the whole family also say an action by its name.
-        self.bodies = (*provider.bodies, *CHANGES)
+        # Applications of the whole family also say an action by its name, and describe what is behind a link.
+        self.bodies = (DESCRIBE_LINK, *provider.bodies, *CHANGES)
 
     def submit(self, request: HttpRequest, speed: str, path: str) -> HttpResponse:
         """`POST /mj/submit/...` and `/mj/insight-face/swap`."""

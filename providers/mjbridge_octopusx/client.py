@@ -27,14 +27,14 @@ from mjbridge import (
     Video,
     fields,
 )
-from mjbridge.bodies import Body, Key, picture, pictures, upper, word
+from mjbridge.bodies import Body, Key, picture, pictures, upper
 from mjbridge.conversion import ADDRESS
 from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import NO_MATCH, Signs
 from mjbridge_mjproxy import bodies
 from mjbridge_mjproxy.client import BUTTONS, NATIVE, FamilyProvider
-from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
+from mjbridge_mjproxy.records import BOTS, KEYS, NO_TEXT, NO_TIME, Form
 
 _HOST: Final = "https://octopusx.ai"
 _MODES: Final = ("relax", "fast")
@@ -95,7 +95,8 @@ class OctopusX(FamilyProvider):
             keys={
                 "images": pictures("base64Array"),
                 "dimensions": upper("dimensions"),
-                "bot": word("botType", _BOTS),
+                # The family's words are read as well: whether they are taken, the page does not say.
+                "bot": Key("botType", _BOTS.get, lambda said: fields.word(said, BOTS) or None),
                 **bodies.STATE,
             },
         ),
