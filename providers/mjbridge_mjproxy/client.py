@@ -85,7 +85,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     # The submit codes: ReturnCode of novicezk and trueai, new-api's 5 and 30.
     "-1": Refusal(Unavailable, "trueai's business limits: too many tasks, queue or service off"),
     "3 at HTTP 404": Refusal(TaskNotFound, "trueai's answer for an unknown parent"),
-    "3": Refusal(Unavailable, "no usable Midjourney account"),
+    "3": Refusal(Unavailable, "no usable Midjourney account; novicezk says it of a missing parent too"),
     "4": Refusal(InvalidCommand, "a parameter is wrong, or the parent is not finished"),
     "5": Refusal(Unavailable, "the upstream cannot be reached or read"),
     "9": Refusal(Unavailable, "internal failure, or trueai's queue is full"),
@@ -267,9 +267,11 @@ def _addresses_in_prompt(command: Imagine) -> Imagine:
 class MJProxyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What differs between installations.
 
-    `auth`: the header that carries the key. `speed`: where the speed goes; `none` refuses it. `follow_ups`: `buttons`
-    presses the parent's own buttons (midjourney-proxy-plus, trueai, new-api), `change` names the action and the index
-    (novicezk, whose tasks have no buttons).
+    `auth`: the header that carries the key: `bearer` for hosted relays; `mj-api-secret` for installations of novicezk,
+    midjourney-proxy-plus, one-hub or trueai (to which `Bearer` is a part of the key); new-api reads both.
+    `speed`: where the speed goes; `none` refuses it.
+    `follow_ups`: `buttons` presses the parent's own buttons (midjourney-proxy-plus, trueai, new-api), `change` names the
+    action and the index (novicezk, whose tasks have no buttons).
     """
 
     auth: Literal["bearer", "mj-api-secret"] = "bearer"
@@ -315,7 +317,7 @@ class MJProxy(FamilyProvider):
         self.bodies = rows if self.options.follow_ups == "buttons" else (*rows, *bodies.CHANGES)
 
     def authorize(self, request: HttpRequest, key: str) -> HttpRequest:
-        """`mj-api-secret` is novicezk's and one-hub's only header; the others read both."""
+        """The relays' pages have a bearer token; the installations that they descend from have `mj-api-secret`."""
         if self.options.auth == "mj-api-secret":
             return request.with_header("mj-api-secret", key)
         return super().authorize(request, key)
