@@ -151,6 +151,10 @@ class FamilyProvider(Provider):
         if task_id is None or code not in ACCEPTED:
             raise reply.malformed("the submit answer names no task")
         properties = fields.mapping(envelope.get("properties"))
+        # trueai makes a task of each suggestion for "PicReader::all", and joins their ids.
+        task_id, *others = task_id.split(",")
+        if others:
+            properties["otherTaskIds"] = others
         # 21 with a status tells of a task that was there already; without one, the new task waits for input.
         there = properties.pop("status", None)
         told = self.normalize(
@@ -270,8 +274,8 @@ class MJProxyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `auth`: the header that carries the key: `bearer` for hosted relays; `mj-api-secret` for installations of novicezk,
     midjourney-proxy-plus, one-hub or trueai (to which `Bearer` is a part of the key); new-api reads both.
     `speed`: where the speed goes; `none` refuses it.
-    `follow_ups`: `buttons` presses the parent's own buttons (midjourney-proxy-plus, trueai, new-api), `change` names the
-    action and the index (novicezk, whose tasks have no buttons).
+    `follow_ups`: `buttons` presses the parent's own buttons (midjourney-proxy-plus, trueai, new-api), `change` names
+    the action and the index (novicezk, whose tasks have no buttons).
     """
 
     auth: Literal["bearer", "mj-api-secret"] = "bearer"
