@@ -37,12 +37,12 @@ def provider(name: str) -> str:
 
 
 def _glance(found: type[Provider]) -> str:
-    rows = (
-        ("base URL", f"`{found.base_url}`" if found.base_url else "the account's"),
-        ("key", "needed" if found.needs_key else "as the installation wants it"),
-        ("poll interval", f"{found.poll_interval:g} s"),
+    row = (
+        f"`{found.base_url}`" if found.base_url else "the account's",
+        "needed" if found.needs_key else "as the installation wants it",
+        f"{found.poll_interval:g} s",
     )
-    return f"{prose(found)}\n\n{table(('', ''), rows)}"
+    return f"{prose(found)}\n\n{table(('base URL', 'key', 'a poll each'), [row])}"
 
 
 def _requests(name: str) -> str:

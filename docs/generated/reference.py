@@ -10,6 +10,7 @@ import msgspec
 
 from mjbridge import Provider, config, errors, plugins
 from mjbridge.cli.commands import cli
+from mjbridge.cli.sections import SECTIONS
 from mjbridge.errors import MJBridgeError
 from tables import prose, table
 
@@ -68,11 +69,16 @@ def _value(default: object) -> str:
     return "" if default in (None, {}, []) else f"`{json.dumps(default)}`"
 
 
+_LINE: Final = 80
+"""As many characters as a page's column has room for."""
+
+
 def commands(_: str) -> str:
-    """The help of every command, as `--help` prints it."""
-    top = click.Context(cli, info_name="mjbridge", terminal_width=100)
-    named = sorted(cli.commands.items())
-    contexts = [(f"mjbridge {name}", click.Context(each, top, name, terminal_width=100)) for name, each in named]
+    """The help of every command, as `--help` prints it and in the order of its sections."""
+    look: Any = {**cli.context_settings, "terminal_width": _LINE}
+    top = click.Context(cli, info_name="mjbridge", **look)
+    named = [(name, cli.commands[name]) for names in SECTIONS.values() for name in names.split()]
+    contexts = [(f"mjbridge {name}", click.Context(each, top, name, **look)) for name, each in named]
     pages = [("mjbridge", top), *contexts]
     return "\n\n".join(f"## {title}\n\n```text\n{each.command.get_help(each)}\n```" for title, each in pages)
 

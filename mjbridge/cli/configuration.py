@@ -40,9 +40,10 @@ class Shown(msgspec.Struct, frozen=True):
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="mjbridge.toml")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def init(file: Path, *, force: bool) -> None:
-    """Write a commented configuration to FILE (default: mjbridge.toml) that only you can read.
+    """Write a commented configuration that works as it stands.
 
-    It works as it stands, on the emulator, and shows every setting of every installed provider.
+    It goes to FILE (default: mjbridge.toml), which only you can read, runs on the emulator, and shows every setting of
+    every installed provider.
     """
     text = starter.text()
     try:
@@ -62,7 +63,10 @@ def init(file: Path, *, force: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print each account as one line of JSON.")
 @click.pass_obj
 def accounts(config: str | None, /, *, as_json: bool) -> None:
-    """List the configured accounts, whether their keys can be found, and what keeps them from being used."""
+    """List the configured accounts, and whether each is ready.
+
+    One that is not says why: its key cannot be found, its provider is not installed, an option is wrong.
+    """
     shown = list(_shown(configuration.load(config)))
     if as_json:
         for each in shown:
@@ -79,9 +83,10 @@ def accounts(config: str | None, /, *, as_json: bool) -> None:
 @click.option("--live", is_flag=True, help="Ask each vendor too, by one free read an account.")
 @click.pass_obj
 def check(config: str | None, /, *, live: bool) -> int:
-    """Say everything that is wrong with the configuration; nothing is sent without --live.
+    """Say everything that is wrong with the configuration.
 
-    Exit codes: 0 nothing is wrong, 1 a vendor refuses or cannot be reached, 2 the configuration has mistakes.
+    Nothing is sent without --live. Exit codes: 0 nothing is wrong, 1 a vendor refuses or cannot be reached, 2 the
+    configuration has mistakes.
     """
     examined = configuration.examine(config)
     found = list(checks.problems(examined))

@@ -12,7 +12,7 @@ from mjbridge.cli.output import saving, write_line
 @click.command()
 @click.argument("ref")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=".")
-@click.option("--singles", is_flag=True, help="The four singles of a grid too, cut if need be.")
+@click.option("--singles", is_flag=True, help="The four singles of a grid too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ref and the paths as one line of JSON.")
 @click.pass_obj
 def download(config: str | None, /, ref: str, folder: Path, *, singles: bool, as_json: bool) -> None:

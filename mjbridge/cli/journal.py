@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print each submission as one line of JSON.")
 @click.pass_obj
 def tasks(config: str | None, /, *, everything: bool, dismiss: str | None, as_json: bool) -> None:
-    """List the journal: accepted tasks that have not settled, and submits that may have been accepted.
+    """List the tasks of the journal that have not settled.
 
+    Submits that may have been accepted are listed too: look for them at the vendor, then --dismiss them.
     Needs `journal = "FILE"` in the configuration.
     """
     with open_bridge(config, None) as bridge:
@@ -46,14 +47,14 @@ def tasks(config: str | None, /, *, everything: bool, dismiss: str | None, as_js
 
 
 @click.command()
-@click.option("--download", metavar="DIR", type=click.Path(path_type=Path), help="Save the pictures in DIR.")
+@click.option("--download", metavar="DIR", type=click.Path(path_type=Path), help="Save the pictures and clips in DIR.")
 @click.option("--timeout", metavar="SECONDS", type=float, default=600, show_default=True, help="Longest wait.")
 @click.option("--json", "as_json", is_flag=True, help="Print each task as one line of JSON.")
 @click.pass_obj
 def resume(config: str | None, /, *, download: Path | None, timeout: float, as_json: bool) -> int:
-    """Poll every accepted task of the journal until it settles, and print each as it does.
+    """Poll the tasks of the journal until each has settled.
 
-    Exit code 1 if a task failed, or has not settled; it stays in the journal then.
+    Each is printed as it does. Exit code 1 if a task failed, or has not settled; it stays in the journal then.
     """
     with open_bridge(config, None) as bridge:
         entries = list(_journal(bridge).unsettled())

@@ -39,7 +39,9 @@ STDIN: Final = "-"
 @click.option("--no-raw", is_flag=True, help="Leave the vendor's record out of each task.")
 @click.option("--rejects", metavar="FILE", help="Write what is no task, as JSON lines.")
 @click.option("--issues", metavar="FILE", help="Write each value that could not be taken as it is, as JSON lines.")
-@click.option("--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to read in."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 @click.option("--json", is_flag=True, expose_value=False, help="What is printed anyway, said for scripts' sake.")
 def normalize(
@@ -57,7 +59,9 @@ def normalize(
     workers: int,
     quiet: bool,
 ) -> int:
-    """Read the records of every INPUT as canonical tasks, one line of JSON each.
+    """Read stored records of any vendor as canonical tasks.
+
+    Each record of every INPUT becomes one line of JSON.
 
     An INPUT is a file, a pattern ('exports/*.json.gz') or - for stdin: JSON lines, a JSON document (a record, a list, a
     page, several in a row) or CSV; plain, gzip, bzip2, xz or zstd. What it is, its content tells.

@@ -10,7 +10,10 @@ from mjbridge.cli.output import show_providers, write_line
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print each provider as one line of JSON.")
 def providers(as_json: bool) -> None:
-    """List the installed providers, and what is wrong with those that do not work."""
+    """List the installed providers, the broken ones too.
+
+    One that does not work says why; the others are not the worse for it.
+    """
     found = list(plugins.providers().values())
     if not as_json:
         show_providers(found)

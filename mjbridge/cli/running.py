@@ -27,7 +27,7 @@ def task_options(*, waits: bool = True) -> list[click.Parameter]:
         click.Option(
             ["--download"], metavar="DIR", type=click.Path(path_type=Path), help="Save the pictures and clips in DIR."
         ),
-        click.Option(["--singles"], is_flag=True, help="With --download: the four singles too, cut if need be."),
+        click.Option(["--singles"], is_flag=True, help="With --download: the four singles of a grid too."),
         click.Option(
             ["--timeout"], metavar="SECONDS", type=float, default=600, show_default=True, help="Longest wait."
         ),

@@ -54,6 +54,11 @@ def _speed() -> click.Option:
     return click.Option(["--speed"], type=_choice(Speed), help="Which queue runs it.")
 
 
+def _lines(first: str, more: str, example: str = "") -> str:
+    """A help: the line that `mjbridge --help` shows too, what else there is to say, an example."""
+    return "\n\n".join((first, more, *([f"\b\n  {example}"] if example else [])))
+
+
 def _picture(*names: str, help: str, multiple: bool = False) -> click.Option:  # noqa: A002 as click has it
     return click.Option(names, metavar="PICTURE", type=PICTURE, multiple=multiple, help=help)
 
@@ -69,7 +74,7 @@ def _longer_clips() -> list[click.Parameter]:
     return [
         *_clips(),
         click.Option(["--batch"], type=int, metavar="CLIPS", help="How many clips: 1, 2 or 4."),
-        click.Option(["--resolution"], type=int, metavar="LINES", help="480 or 720."),
+        click.Option(["--resolution"], type=int, metavar="LINES", help="Lines of the clips: 480 or 720."),
     ]
 
 
@@ -81,7 +86,11 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     new_task(
         "imagine",
         Bridge.imagine,
-        "Make a grid of four pictures from PROMPT, which may hold Midjourney's --flags.",
+        _lines(
+            "Make a grid of four pictures from PROMPT.",
+            "PROMPT may hold Midjourney's flags. For example:",
+            'mjbridge imagine "a lighthouse at dusk --ar 16:9" --download out',
+        ),
         click.Argument(["prompt"]),
         _picture("--image", "images", help="A picture to look at; may be given again.", multiple=True),
         _picture("--style-reference", help="A picture for its style; may be given again.", multiple=True),
@@ -112,7 +121,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
         "Change PICTURES, files or URLs, as PROMPT says.",
         click.Argument(["prompt"]),
         click.Argument(["images"], metavar="PICTURES...", nargs=-1, required=True, type=PICTURE),
-        _picture("--mask", help="White is where it changes."),
+        _picture("--mask", help="White is painted anew, black is kept."),
         _speed(),
     ),
     new_task(
@@ -126,29 +135,42 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     follow_up(
         "press",
         Bridge.press,
-        "Press a BUTTON of the task REF: its label (U1), emoji or custom id.",
+        _lines("Press a BUTTON of the task REF.", "BUTTON is its label (U1), its emoji or its custom id."),
         click.Argument(["button"]),
     ),
     follow_up(
         "upscale",
         Bridge.upscale,
-        "Get picture NUMBER (1-4) of the grid REF by itself, or the single picture REF larger (--kind).",
+        _lines(
+            "Get picture NUMBER (1-4) of a grid, or a single one larger.",
+            "REF is a grid, with NUMBER, or a single picture, with --kind. For example:",
+            "mjbridge upscale main:1730621826053455 2 --download out",
+        ),
         _number(required=False),
         click.Option(["--kind"], type=_choice(Enlargement), help="How a single picture is made larger."),
     ),
     follow_up(
         "vary",
         Bridge.vary,
-        "Vary picture NUMBER (1-4) of the grid REF, or the single picture REF (--strength), into a new grid.",
+        _lines(
+            "Vary picture NUMBER (1-4) of a grid, or a single picture.",
+            "REF is a grid, with NUMBER, or a single picture, with --strength. The outcome is a new grid.",
+        ),
         _number(required=False),
-        click.Option(["--strength"], type=_choice(Strength), help="How far from a single picture."),
+        click.Option(["--strength"], type=_choice(Strength), help="How far from the single picture."),
     ),
     follow_up("reroll", Bridge.reroll, "Make a new grid from the same prompt as the grid REF."),
     follow_up(
         "zoom",
         _zoom,
         "Show more around the single picture REF.",
-        click.Option(["--ratio"], type=click.Choice([f"{ratio:g}" for ratio in ZOOMS]), default="2", show_default=True),
+        click.Option(
+            ["--ratio"],
+            type=click.Choice([f"{ratio:g}" for ratio in ZOOMS]),
+            default="2",
+            show_default=True,
+            help="How much more it shows.",
+        ),
         _words("A custom zoom: the whole prompt, with --zoom 1 to --zoom 2 in it."),
     ),
     follow_up(
@@ -160,14 +182,17 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     follow_up(
         "inpaint",
         Bridge.inpaint,
-        "Paint a part of the single picture REF anew. Without --mask and --prompt the task waits for `confirm`.",
-        _picture("--mask", help="White is repainted, black is kept."),
+        _lines(
+            "Paint a part of the single picture REF anew.",
+            "Without --mask and --prompt the task waits for `mjbridge confirm`.",
+        ),
+        _picture("--mask", help="White is painted anew, black is kept."),
         _words(),
     ),
     follow_up(
         "remix",
         Bridge.remix,
-        "Vary picture NUMBER (1-4) of the grid REF from another prompt.",
+        "Vary picture NUMBER (1-4) of the grid REF by a new prompt.",
         _number(),
         _words(),
         click.Option(["--strength"], type=_choice(Strength), help="How far from the picture."),
@@ -175,9 +200,12 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     follow_up(
         "confirm",
         Bridge.confirm,
-        "Answer the task REF, which needs input.",
+        _lines(
+            "Answer the task REF, which needs input.",
+            "Such a task is left by `mjbridge inpaint`, and by remix at some vendors.",
+        ),
         _words(),
-        _picture("--mask", help="White is repainted, black is kept."),
+        _picture("--mask", help="White is painted anew, black is kept."),
     ),
     follow_up(
         "extend",
@@ -208,7 +236,11 @@ def _video(config: str | None, /, source: str, account: str | None, emulate: str
 VIDEO: Final = click.Command(
     "video",
     callback=click.pass_obj(_video),
-    help="Make clips that begin with SOURCE: a file, a URL, or the REF of a task.",
+    help=_lines(
+        "Make clips that begin with SOURCE.",
+        "SOURCE is a file, a URL, or the REF of a task. For example:",
+        'mjbridge video harbour.png --prompt "the boats leave" --download out',
+    ),
     params=[
         click.Argument(["source"], metavar="SOURCE"),
         click.Option(["--index"], type=click.IntRange(1, 4), help="Which picture, where the task is a grid."),
@@ -224,7 +256,10 @@ VIDEO: Final = click.Command(
 @click.argument("image", metavar="PICTURE", type=PICTURE)
 @click.pass_obj
 def upload(config: str | None, /, image: Path | str, account: str | None, emulate: str | None) -> None:
-    """Give PICTURE, a file or a URL, an address at the vendor, and print it."""
+    """Give PICTURE an address at the vendor, and print it.
+
+    PICTURE is a file or a URL.
+    """
     route = chosen_route(account, emulate)
     with open_bridge(config, route) as bridge:
         click.echo(bridge.upload(image, route=route))
