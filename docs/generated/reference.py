@@ -87,7 +87,11 @@ def categories(_: str) -> str:
     """Every error of the family: what it means, and what its text says to do."""
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, MJBridgeError)]
     ordered = sorted(kinds, key=lambda kind: inspect.getsourcelines(kind)[1])
-    rows = ((f"`{kind.__name__}`", prose(kind), kind.way_out) for kind in ordered if kind is not MJBridgeError)
+    rows = (
+        (f"`{kind.__name__}`", prose(kind), kind.way_out or "What its message says")
+        for kind in ordered
+        if kind is not MJBridgeError
+    )
     return table(("error", "what it means", "what to do"), rows)
 
 
