@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 import pages
-from excerpts import imports, layers
+from excerpts import floors, imports, layers
 from mjbridge import Config, config
 from mjbridge.emulator import Emulator, application
 from mjbridge.plugins import load
@@ -133,8 +133,16 @@ def test_an_excerpt_that_is_gone_is_an_error() -> None:
 
 
 def test_each_part_of_the_core_imports_only_what_lies_below() -> None:
-    """Which the picture of the house shows; a circle could not be drawn."""
+    """A circle could not be put in order."""
     level = {part: place for place, row in enumerate(layers()) for part in row}
     assert level["task"] == 0
     assert level["cli"] == max(level.values())
     assert all(level[used] < level[part] for part, every in imports().items() for used in every)
+
+
+def test_the_picture_of_the_house_has_each_part_once() -> None:
+    """On its floor; one that imports from a floor above is an error of the build."""
+    shown = [part for parts in floors().values() for part in parts]
+    assert sorted(shown) == sorted(imports())
+    picture = pages.render("::: house")
+    assert all(f">{part}</text>" in picture for part in shown)

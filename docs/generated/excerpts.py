@@ -3,7 +3,7 @@
 import ast
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -87,9 +87,44 @@ def layers() -> list[list[str]]:
     return [sorted(part for part in depth if depth[part] == level) for level in range(max(depth.values()) + 1)]
 
 
+FLOORS: Final[Mapping[str, str]] = {
+    "data: what is asked, answered and told": (
+        "task commands errors events wire fields inputs pictures masks doubts timing"
+    ),
+    "configuration and transport": "config settings keys transport links sockets limits retries",
+    "providers and the emulator": "provider serving bodies conversion plugins emulator kit",
+    "stored records": (
+        "records detection streams documents sources windows compression tabular tables sinks bulk arrow"
+    ),
+    "one live account, and routes over many": "account routing waiting downloads journal vocabulary requirements",
+    "what applications use": "bridge callbacks testing",
+    "the command line": "cli check",
+}
+"""The house from the ground up. A part that is not named here stands as low as what it imports lets it."""
+
+
+def floors() -> dict[str, list[str]]:
+    """Each floor's parts. `LookupError` for one that imports a part of a higher floor."""
+    titles = list(FLOORS)
+    named = {part: titles.index(title) for title, parts in FLOORS.items() for part in parts.split()}
+    stands: dict[str, int] = {}
+    for part in (part for row in layers() for part in row):
+        lowest = max((stands[used] for used in imports()[part]), default=0)
+        stands[part] = named.get(part, lowest)
+        if stands[part] < lowest:
+            raise LookupError(f"{part} imports a part of the floor {titles[lowest]!r}, which is above its own")
+    order = [*named, *(part for part in stands if part not in named)]
+    return {title: [part for part in order if stands.get(part) == level] for level, title in enumerate(titles)}
+
+
 def modules(_: str) -> str:
-    """What each part of the core is, in its own words, from the lowest up."""
-    return table(("part", "what it is"), ((f"`{part}`", _first_line(part)) for row in layers() for part in row))
+    """What each part of the core is, in its own words, from the top of the house down."""
+    told = reversed(floors().items())
+    return "\n\n".join(f"**{title.capitalize()}**\n\n{_parts(parts)}" for title, parts in told)
+
+
+def _parts(parts: Sequence[str]) -> str:
+    return table(("part", "what it is"), ((f"`{part}`", _first_line(part)) for part in parts))
 
 
 def _first_line(part: str) -> str:

@@ -1,23 +1,46 @@
 """Pictures of the code, as SVG: they need no network and no script, and follow the colour of the text."""
 
 import html
+from collections.abc import Iterator
 from typing import Final
 
-from excerpts import layers
+from excerpts import floors
 
 _WIDTH, _HEIGHT, _GAP = 104, 30, 12
+_IN_A_ROW: Final = 7
+_TITLE: Final = 24
 
 
 def house(_: str) -> str:
-    """The core: what stands higher imports what lies lower, never the other way."""
-    rows = list(reversed(layers()))
-    total = max(map(len, rows)) * (_WIDTH + _GAP)
-    boxes = [
-        _box((total - len(row) * (_WIDTH + _GAP)) / 2 + place * (_WIDTH + _GAP), level * (_HEIGHT + _GAP) + 1, part)
-        for level, row in enumerate(rows)
-        for place, part in enumerate(row)
-    ]
-    return _svg(total, len(rows) * (_HEIGHT + _GAP), "The modules of mjbridge: each imports only those below it", boxes)
+    """The core, floor by floor: what stands higher imports what stands lower, never the other way."""
+    width = _IN_A_ROW * (_WIDTH + _GAP) + _GAP
+    drawn: list[str] = []
+    y = 1.0
+    for title, parts in reversed(floors().items()):
+        rows = list(_rows(parts, _IN_A_ROW))
+        height = _TITLE + len(rows) * (_HEIGHT + _GAP)
+        drawn.append(_floor(y, width, height, title))
+        drawn += [
+            _box(_GAP + place * (_WIDTH + _GAP), y + _TITLE + level * (_HEIGHT + _GAP), part)
+            for level, row in enumerate(rows)
+            for place, part in enumerate(row)
+        ]
+        y += height + _GAP / 2
+    return _svg(width, y, "The house of mjbridge: each part imports only from its own floor and those below", drawn)
+
+
+def _floor(y: float, width: float, height: float, title: str) -> str:
+    area = f'<rect x="1" y="{y:g}" width="{width - 2:g}" height="{height:g}" rx="6"'
+    return (
+        f'{area} fill="currentColor" fill-opacity="0.06"/>'
+        f'<text x="{_GAP}" y="{y + 16:g}" font-size="13" font-style="italic" fill="currentColor">'
+        f"{html.escape(title)}</text>"
+    )
+
+
+def _rows(parts: list[str], size: int) -> Iterator[list[str]]:
+    """The parts in rows."""
+    return (parts[first : first + size] for first in range(0, len(parts), size))
 
 
 _STATIONS: Final = ("application", "Bridge", "Account", "Provider", "Transport", "vendor")
@@ -35,7 +58,7 @@ _WAY: Final = (
     ("Account", "Bridge", "Task, or an error"),
     ("Bridge", "application", "Task"),
 )
-_COLUMN: Final = 180
+_COLUMN: Final = 132
 _ROW: Final = 34
 _HEAD: Final = 60
 
@@ -64,7 +87,9 @@ def _arrow(start: float, end: float, y: float, said: str) -> str:
 
 def _box(x: float, y: float, said: str) -> str:
     rectangle = f'<rect x="{x:g}" y="{y:g}" width="{_WIDTH}" height="{_HEIGHT - 2}" rx="4"'
-    return f'{rectangle} fill="none" stroke="currentColor"/>' + _text(x + _WIDTH / 2, y + 19, said, size=13)
+    return f'{rectangle} fill="var(--md-default-bg-color, none)" stroke="currentColor"/>' + _text(
+        x + _WIDTH / 2, y + 19, said, size=13
+    )
 
 
 def _text(x: float, y: float, said: str, *, size: int) -> str:
