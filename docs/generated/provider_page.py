@@ -48,8 +48,16 @@ def _glance(found: type[Provider]) -> str:
 def _requests(name: str) -> str:
     """The fixtures of requests, as examples: what is asked, and what is sent."""
     cases = [case for case in conversations(FIXTURES / name) if case.name.startswith("requests/") and case.exchange]
-    rows = ((case.about, f"`{_json({case.operation: case.argument})}`", _sent(case)) for case in cases)
-    return table(("", "asked", "sent"), rows)
+    return table(("case", "asked", "sent"), ((case.about, f"`{_asked(case)}`", _sent(case)) for case in cases))
+
+
+def _asked(case: Conversation) -> str:
+    """A call and what it is given, as JSON writes it."""
+    if case.operation != "submit":
+        return f"{case.operation}({_json(case.argument)})"
+    command = dict(case.argument)
+    name = command.pop("command")
+    return f"{name}({', '.join(f'{field}={_json(value)}' for field, value in command.items())})"
 
 
 def _sent(case: Conversation) -> str:
@@ -62,7 +70,11 @@ def _code(body: object) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _CONTENT.sub(r"\1...", json.dumps(value, ensure_ascii=False))
+
+
+_CONTENT: Final = re.compile(r"((?:;base64,|iVBOR)[\w+/]{8})[\w+/]{24,}=*")
+"""The content of a picture, of which a page shows the beginning."""
 
 
 def _record_keys(found: Provider) -> str:
