@@ -34,6 +34,11 @@ def described(text: str, example: object = None) -> msgspec.Meta:
     return msgspec.Meta(description=text, examples=[] if example is None else [example])
 
 
+def without_password(url: str | None) -> str | None:
+    """A URL as it may be shown: what stands before its @ is a password."""
+    return url and url.rpartition("@")[2]
+
+
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to reach a vendor: an `[accounts.NAME]` table. Time-outs and intervals are in seconds."""
 
@@ -67,7 +72,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return (self.base_url or "").startswith(EMULATOR)
 
     def __repr__(self) -> str:
-        return f"AccountSettings(provider={self.provider!r}, base_url={self.base_url!r})"
+        return f"AccountSettings(provider={self.provider!r}, base_url={without_password(self.base_url)!r})"
 
 
 FALL_BACK_ON: Final = ("Unavailable", "RateLimited", "QuotaExceeded", "AuthenticationError", "Unsupported")

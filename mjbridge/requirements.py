@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mjbridge import keys, plugins
-from mjbridge.config import AccountSettings
+from mjbridge.config import AccountSettings, without_password
 from mjbridge.errors import ConfigError
 from mjbridge.provider import Provider
 from mjbridge.wire import is_http
@@ -34,7 +34,7 @@ def base_url(settings: AccountSettings, provider: type[Provider]) -> str:
     if found is None:
         raise ConfigError(f"{provider.name} has no vendor of its own: base_url must say where it runs")
     if not settings.emulated and not is_http(found):
-        raise ConfigError(f"base_url {found!r} does not begin with http:// or https:// and a host")
+        raise ConfigError(f"base_url {without_password(found)!r} does not begin with http:// or https:// and a host")
     return found
 
 

@@ -63,6 +63,20 @@ def mistake(source: Any, *words: str) -> str:
 # Where a configuration comes from.
 
 
+@pytest.mark.parametrize("scheme", ["http", "htp"])
+def test_a_password_in_a_base_url_is_shown_nowhere(scheme: str) -> None:
+    written = {"accounts": {"own": {"provider": "mjproxy", "base_url": f"{scheme}://me:hunter2@mj.example"}}}
+    loaded = config.load(written)
+    shown = repr(loaded)
+    with Bridge(loaded) as bridge:
+        try:
+            shown += repr(bridge.account("own"))
+        except ConfigError as error:
+            shown += str(error)
+    assert "mj.example" in shown
+    assert "hunter2" not in shown
+
+
 def test_a_toml_file_a_path_and_a_mapping_say_the_same(tmp_path: Path) -> None:
     path = write(tmp_path / "own.toml")
     mapping = {

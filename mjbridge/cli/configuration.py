@@ -116,7 +116,7 @@ def _shown(config: Config) -> Iterator[Shown]:
         yield Shown(
             account=name,
             provider=account.provider,
-            base_url=_without_password(account.base_url or _own_base_url(account.provider)),
+            base_url=configuration.without_password(account.base_url or _own_base_url(account.provider)),
             key=keys.kind(account.api_key),
             problem="; ".join(checks.account_faults(name, account)),
             routes=[route for route, settings in config.routes.items() if name in settings.accounts],
@@ -128,8 +128,3 @@ def _own_base_url(provider: str) -> str | None:
         return plugins.load(provider).base_url
     except PluginError:
         return None
-
-
-def _without_password(url: str | None) -> str | None:
-    # What stands before the @ of a URL is a password.
-    return url and url.rpartition("@")[2]
