@@ -9,13 +9,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import Executable
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -299,9 +300,9 @@ def test_time_that_the_journal_takes_is_time_of_the_call(place: Path) -> None:
     clock = Clock()
 
     class Slow(Journal):
-        def write(self, *told: Any) -> int:
+        def write(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
             clock.sleep(20)
-            return super().write(*told)
+            return super().write(statement, rows)
 
     slow, transport = Slow(place), FakeTransport([_accepted("1")])
     account = {"provider": "mjproxy", "base_url": "http://main.example"}
