@@ -87,7 +87,7 @@ class WireTask(msgspec.Struct, gc=False):
     buttons: list[fields.WireButton] | None = None
     created_at: int | None = None
     finished_at: int | None = None
-    quota: float | None = None
+    quota: int | float | None = None
     # The unified query.
     result: WireResult | None = None
     error: WireFault | None = None
@@ -183,7 +183,7 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "buttons": fields.wire_buttons,
     "created_at": _epoch,
     "finished_at": _epoch,
-    "quota": fields.number,
+    "quota": fields.amount,
     "result": _result,
     "error": _fault,
     "created": _epoch,
@@ -293,7 +293,9 @@ def render(task: Task) -> dict[str, Any]:
         "created_at": fields.seconds(task.submitted_at),
         "finished_at": fields.seconds(task.finished_at),
     }
-    return {key: value for key, value in values.items() if value or key in ("id", "status")}
+    # 0 is what a refund leaves.
+    charged = {"quota": quota} if (quota := fields.amount(task.properties.get("quota"))) is not None else {}
+    return {key: value for key, value in values.items() if value or key in ("id", "status")} | charged
 
 
 def _button(button: Button) -> dict[str, Any]:
