@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 import pages
-from excerpts import floors, imports, layers
+from excerpts import FLOORS, floors, imports, layers
 from mjbridge import Config, config
 from mjbridge.emulator import Emulator, application
 from mjbridge.plugins import load
@@ -144,5 +144,6 @@ def test_the_picture_of_the_house_has_each_part_once() -> None:
     """On its floor; one that imports from a floor above is an error of the build."""
     shown = [part for parts in floors().values() for part in parts]
     assert sorted(shown) == sorted(imports())
+    assert set(" ".join(FLOORS.values()).split()) <= imports().keys()
     picture = pages.render("::: house")
     assert all(f">{part}</text>" in picture for part in shown)

@@ -88,14 +88,10 @@ def layers() -> list[list[str]]:
 
 
 FLOORS: Final[Mapping[str, str]] = {
-    "data: what is asked, answered and told": (
-        "task commands errors events wire fields inputs pictures masks doubts timing"
-    ),
-    "configuration and transport": "config settings keys transport links sockets limits retries",
+    "data: what is asked, answered and told": "task commands errors events wire fields pictures doubts timing",
+    "configuration and transport": "config settings keys transport limits retries",
     "providers and the emulator": "provider serving bodies conversion plugins emulator kit",
-    "stored records": (
-        "records detection streams documents sources windows compression tabular tables sinks bulk arrow"
-    ),
+    "stored records": "records bulk arrow",
     "one live account, and routes over many": "account routing waiting downloads journal vocabulary requirements",
     "what applications use": "bridge callbacks testing",
     "the command line": "cli check",
