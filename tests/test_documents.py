@@ -14,7 +14,7 @@ import pytest
 
 import pages
 from excerpts import FLOORS, floors, imports, layers
-from mjbridge import Config, config
+from mjbridge import Config, Task, config
 from mjbridge.emulator import Emulator, application
 from mjbridge.plugins import load
 from tests.environments import ROOT, Environment
@@ -116,6 +116,11 @@ def test_the_command_line_s_page_has_every_command() -> None:
     for command in ("imagine", "normalize", "new-provider"):
         assert f"## mjbridge {command}\n" in rendered
         assert f"Usage: mjbridge {command}" in rendered
+
+
+def test_the_task_s_page_has_every_field() -> None:
+    told = re.findall(r"^\| (`.*?) \|", (DOCS / "task.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(told))) == sorted(Task.__struct_fields__)
 
 
 def test_a_provider_s_page_maps_each_key_both_ways() -> None:
