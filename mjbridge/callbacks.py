@@ -145,7 +145,7 @@ def asgi(bridge: "Bridge", account: str, secret: str, on_news: OnNews, known: Kn
         scope: Scope, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
         if scope["type"] != "http":
-            raise NotImplementedError(f"callbacks come over http, not over {scope['type']}")
+            raise ConfigError(f"callbacks come over http, not over {scope['type']}")
         status = receiver.refusal(scope["method"], scope["path"].encode("utf-8", "surrogateescape"))
         if status is None:
             status, task = receiver.read(await _body(receive))

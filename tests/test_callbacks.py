@@ -353,5 +353,5 @@ def test_asgi_leaves_what_is_no_http_to_others(bridge: Bridge) -> None:
     async def never(*_: Any) -> Any:
         raise AssertionError
 
-    with pytest.raises(NotImplementedError, match="lifespan"):
+    with pytest.raises(mjbridge.ConfigError, match="lifespan"):
         asyncio.run(_awaited(application({"type": "lifespan"}, never, never)))
