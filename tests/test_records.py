@@ -243,6 +243,23 @@ def test_invalid_utf8_in_a_field_that_nobody_reads_is_refused_where_raw_would_ke
     assert mjbridge.normalize(record, "mjproxy", keep_raw=False).id == GRID["id"]
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        GRID,
+        APIMART,
+        *(GRID | {"imageUrl": f"{link}/1"} for link in ("https://octopusx.ai", "https://api.cometapi.com")),
+    ],
+    ids=["mjproxy", "apimart", "octopusx", "cometapi"],
+)
+def test_each_dialect_is_recognised_at_sight(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In hot loops nobody can be asked about each record."""
+    read = mjbridge.normalizer()
+    name = mjbridge.detect(record)
+    monkeypatch.setattr(detection, "_judged", None)
+    assert read(stamped(record)).provider == name
+
+
 def told(record: Any) -> str:
     """The provider that reads a record, or why none does."""
     try:

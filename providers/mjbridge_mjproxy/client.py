@@ -60,7 +60,7 @@ from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge.wire import PICTURE_LIMIT
-from mjbridge_mjproxy import bodies, records
+from mjbridge_mjproxy import bodies, records, rows
 from mjbridge_mjproxy.records import Form
 
 # 1 submitted, 21 already there or waiting for input, 22 queued: a task exists in each case.
@@ -290,6 +290,7 @@ class MJProxy(FamilyProvider):
     base_url = None
     needs_key = False
     Options = MJProxyOptions
+    signs = Signs(keys=rows.TRUEAI_PROOF)
     supports: ClassVar[Mapping[type[Command], Support]] = {
         Imagine: NATIVE,
         Blend: NATIVE,
