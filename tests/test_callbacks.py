@@ -257,7 +257,8 @@ def test_a_body_in_chunks_is_read_to_its_end(bridge: Bridge, serve: StartApplica
 
     for sent in (told, bytes(LIMIT + 2)):
         application({**environ, "wsgi.input": io.BytesIO(sent)}, start_response)
-    assert statuses == ["204 No Content", "413 Request Entity Too Large"]
+    # What 413 is called depends on Python's version.
+    assert [status[:3] for status in statuses] == ["204", "413"]
     assert [task.status for task in news] == [Status.PROCESSING] * 2
 
 

@@ -137,7 +137,7 @@ def test_what_is_broken_is_a_reject_and_what_stands_around_it_is_read(document: 
     assert _ids(document) == told
 
 
-@pytest.mark.parametrize("depth", [2_000, 200_000])
+@pytest.mark.parametrize("depth", [100_000, 200_000])
 def test_deep_nesting_is_a_reject(depth: int) -> None:
     deep = b'{"id":"2","properties":' + b"[" * depth + b"]" * depth + b"}"
     for document in (b'{"id":"1"}\n' + deep + b'\n{"id":"3"}', b'[{"id":"1"},' + deep + b',{"id":"3"}]'):

@@ -196,7 +196,9 @@ def is_public(address: str) -> bool:
     (True, False, False)
     """
     parsed = _embedded(ipaddress.ip_address(address))
-    return parsed.is_global and not parsed.is_multicast and parsed not in _PLATFORMS
+    # 6to4 stands for an IPv4 address by way of whoever relays it: IANA no longer counts it as global.
+    is_relayed = isinstance(parsed, ipaddress.IPv6Address) and parsed.sixtofour is not None
+    return parsed.is_global and not is_relayed and not parsed.is_multicast and parsed not in _PLATFORMS
 
 
 def _embedded(address: _Address) -> _Address:
@@ -204,7 +206,7 @@ def _embedded(address: _Address) -> _Address:
     if isinstance(address, ipaddress.IPv4Address):
         return address
     translated = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
-    return address.ipv4_mapped or address.sixtofour or translated or address
+    return address.ipv4_mapped or translated or address
 
 
 def _resolved(name: str, port: int | None) -> list[str]:
