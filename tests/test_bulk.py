@@ -276,6 +276,25 @@ def test_ctrl_c_leaves_nothing(shell: Shell, workers: str) -> None:
     assert _files(shell) == []
 
 
+@pytest.mark.parametrize(
+    ("module", "output", "extra"),
+    [
+        ("pyarrow", "out.parquet", "arrow"),
+        ("sqlalchemy", "sqlite:///tasks.db", "sql"),
+        ("zstandard", "out.zst", "zstd"),
+    ],
+)
+def test_a_missing_extra_is_named(shell: Shell, module: str, output: str, extra: str) -> None:
+    (shell.folder / "hidden").mkdir()
+    _write(shell, f"hidden/{module}.py", b"raise ImportError")
+    shell.environment["PYTHONPATH"] = str(shell.folder / "hidden")
+    done = shell("normalize", "-", "-o", output, stdin=_lines(1))
+    assert done.returncode == 2
+    assert f"mjbridge[{extra}]" in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert _files(shell) == []
+
+
 def test_a_folder_that_is_not_there_is_one_message(shell: Shell) -> None:
     done = shell("normalize", "-", "-o", "nowhere/out.jsonl", stdin=b"{}")
     assert (done.returncode, done.stderr) == (1, b"mjbridge: nowhere/out.jsonl: No such file or directory\n")

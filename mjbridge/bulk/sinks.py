@@ -11,12 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, cast
 
-from mjbridge.errors import ConfigError
 from mjbridge.records.compression import zstandard
-from mjbridge.task import decode
-
-ROW_GROUP: Final = 32 * 2**20
-"""Bytes of Arrow data in a row group of Parquet."""
 
 
 class Sink(Protocol):
@@ -38,7 +33,11 @@ def sink(target: str, table: str) -> AbstractContextManager[Sink]:
         from mjbridge.bulk import tables  # noqa: PLC0415 an extra
 
         return tables.sink(target, table)
-    return _parquet(target) if target.endswith(".parquet") else lines_file(target)
+    if target.endswith(".parquet"):
+        from mjbridge.bulk import parquet  # noqa: PLC0415 an extra
+
+        return parquet.sink(target)
+    return lines_file(target)
 
 
 @contextmanager
@@ -133,44 +132,3 @@ _COMPRESSIONS: Final[Mapping[str, Callable[[IO[bytes]], IO[bytes]]]] = {
     ".xz": _xz,
     ".zst": _zstd,
 }
-
-
-# Parquet.
-
-
-@contextmanager
-def _parquet(path: str) -> Generator[Sink, None, None]:
-    try:
-        from pyarrow import parquet  # noqa: PLC0415 an extra
-
-        from mjbridge import arrow  # noqa: PLC0415 an extra
-    except ImportError:
-        raise ConfigError("Parquet needs an extra: pip install 'mjbridge[arrow]'") from None
-    with whole_file(path) as file, parquet.ParquetWriter(file, arrow.SCHEMA, compression="zstd") as writer:
-        rows = _Rows(writer)
-        yield rows
-        rows.flush()
-
-
-class _Rows:
-    """Tasks as row groups of bounded size."""
-
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
-        self._batches: list[Any] = []
-
-    def write(self, lines: bytes, /) -> None:
-        from mjbridge import arrow  # noqa: PLC0415 an extra
-
-        if lines:
-            self._batches.append(arrow.batch(map(decode, lines.splitlines())))
-        if sum(batch.nbytes for batch in self._batches) > ROW_GROUP:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is there as one row group."""
-        import pyarrow as pa  # noqa: PLC0415 an extra
-
-        if self._batches:
-            self._writer.write_table(pa.Table.from_batches(self._batches))
-            self._batches.clear()
