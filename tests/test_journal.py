@@ -461,6 +461,7 @@ else:
         child = os.fork()
         if not child:
             submit(run, itertools.count(), lambda: os.write(tell, b"."))
+        os.close(tell)
         # Most die in the middle of their loop, some while they open what they need.
         if run % 5:
             os.read(ready, 1)
@@ -468,7 +469,6 @@ else:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         os.close(ready)
-        os.close(tell)
 """
 
 
@@ -489,8 +489,7 @@ def test_processes_share_a_journal(vendor: tuple[str, _Accepted], place: Path) -
 def test_killing_the_process_at_any_point_loses_no_accepted_task(vendor: tuple[str, _Accepted], place: Path) -> None:
     """Forty processes in a loop of submits are killed, each at a moment of its own."""
     url, accepted = vendor
-    with _submitting(url, place, "killed", "killed") as process:
-        assert process.communicate(timeout=60)[1].decode() == ""
+    assert _submitting(url, place, "killed", "killed").communicate(timeout=60)[1].decode() == ""
     with accepted.busy:
         entries = _check_nothing_lost(place, accepted)
     assert len(accepted.jobs) > 40
