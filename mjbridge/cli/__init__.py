@@ -11,6 +11,7 @@ from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginEr
 
 FAILURE: Final = 1
 MISUSE: Final = 2
+INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from mjbridge.cli import commands  # noqa: PLC0415 the extra may be missing, and the library works without
     except ImportError as error:
         _leave(f"the command line needs an extra ({error}): pip install 'mjbridge[cli]'", FAILURE)
+    except KeyboardInterrupt:
+        _leave("interrupted before it began", INTERRUPTED)
     try:
         sys.exit(commands.run(arguments))
     except MJBridgeError as error:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from mjbridge.cli import completion, configuration, journal, vocabulary
+from mjbridge.cli import INTERRUPTED, completion, configuration, journal, vocabulary
 from mjbridge.cli.capabilities import capabilities
 from mjbridge.cli.download import download
 from mjbridge.cli.emulate import emulate
@@ -13,8 +13,6 @@ from mjbridge.cli.normalize import normalize
 from mjbridge.cli.providers import providers
 from mjbridge.cli.sections import Sections
 from mjbridge.cli.show import show
-
-_INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +24,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         click.echo("interrupted: no file was changed; a task that was accepted goes on at its vendor", err=True)
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 @click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
