@@ -4,7 +4,6 @@ The task object of novicezk/midjourney-proxy (docs/api.md) and what its descenda
 trueai-org/midjourney-proxy (Models/TaskInfo), QuantumNous/new-api (dto/midjourney.go), MartialBE/one-hub.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Annotated, Any, Final
@@ -47,7 +46,6 @@ _TEXT_ACTIONS: Final = frozenset({Action.DESCRIBE, Action.SHORTEN})
 MARKS: Final = ("imageUrl", "promptEn", "submitTime", "failReason", "finishTime")
 
 _FINAL_PROMPT: Final = "finalPrompt"
-_RAND: Final = re.compile(r"[?&]rand=\d+$")
 
 # Looked up for each of millions of records, where an attribute of a module or of a class is no longer free.
 _COMPLETED: Final = Status.COMPLETED
@@ -229,8 +227,9 @@ def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
 
 
 def _without_rand(url: str) -> str:
-    """A preview's address without what new-api appends anew at every read (relay/relay-mj.go)."""
-    return _RAND.sub("", url)
+    """A preview's address without the `?rand=` that new-api appends anew at every read (relay/relay-mj.go)."""
+    address, _, count = url.rpartition("rand=")
+    return address[:-1] if count.isdecimal() and address.endswith(("?", "&")) else url
 
 
 def _answered(
