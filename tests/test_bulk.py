@@ -5,13 +5,15 @@ import gzip
 import json
 import lzma
 import os
+import pty
+import re
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,24 @@ def test_quiet_says_nothing_but_what_was_rejected(shell: Shell) -> None:
     assert done.stderr.decode().splitlines() == [
         "-: record 2 at byte 11: a record is a JSON object, and this is int (at $)"
     ]
+
+
+def test_a_terminal_shows_a_bar_with_the_rate_and_the_time_left(shell: Shell) -> None:
+    _write(shell, "in.jsonl", _lines(MANY))
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "mjbridge", "normalize", "in.jsonl", "-o", "out.jsonl", "--workers", "2"]
+    environment = shell.environment | {"TERM": "xterm-256color"}
+    with subprocess.Popen(command, cwd=shell.folder, env=environment, stderr=theirs):
+        os.close(theirs)
+        shown = b"".join(_until_hung_up(ours)).decode()
+    text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown)
+    assert f"100% {MANY:,} records (" in text
+    assert "left 0:00:00" in text
+
+
+def _until_hung_up(terminal: int) -> Iterator[bytes]:
+    with open(terminal, "rb", buffering=0) as file, suppress(OSError):  # Linux says so when nobody is left
+        yield from iter(lambda: file.read(2**16), b"")
 
 
 def test_rejects_and_issues_go_to_files_whole_and_verbatim(shell: Shell) -> None:

@@ -23,6 +23,7 @@ from mjbridge.records.windows import Block
 SOME_REJECTED: Final = 3
 
 _SHOWN_REJECTS: Final = 20
+_SECONDS_BETWEEN_FRAMES: Final = 0.1
 _SECONDS_BETWEEN_LINES: Final = 5.0
 STDIN: Final = "-"
 
@@ -202,18 +203,25 @@ def _progress(inputs: _Inputs, summary: Summary, *, quiet: bool) -> Generator[Ca
         with _bar(console) as bar:
             row = bar.add_task("reading", total=inputs.total, shown="")
 
+            last = time.monotonic()
+
             def update() -> None:
+                nonlocal last
                 elapsed = bar.tasks[0].elapsed or 0.0
                 shown = f"{summary.records:,} records {_rate(summary.records, elapsed)}"
-                bar.update(row, completed=inputs.position, shown=shown)
+                is_due = time.monotonic() - last > _SECONDS_BETWEEN_FRAMES
+                bar.update(row, completed=inputs.position, shown=shown, refresh=is_due)
+                last = time.monotonic() if is_due else last
 
             yield update
             bar.update(row, total=inputs.position, completed=inputs.position)
 
 
 def _bar(console: Console) -> Progress:
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[shown]}", markup=False))
-    return Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
+    """Without a thread that draws: workers are forked, and would inherit whatever lock it holds just then."""
+    told = TextColumn("{task.fields[shown]}", markup=False)
+    columns = (BarColumn(), TaskProgressColumn(), told, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(*columns, console=console, auto_refresh=False)
 
 
 def _progress_lines(inputs: _Inputs, summary: Summary) -> Callable[[], None]:
