@@ -292,8 +292,7 @@ class _Conversation:
 
     def _reply(self, request: HttpRequest) -> HttpResponse:
         if is_http(request.path):
-            with self._transport.open(request.path, request.limit, timeout=self._left()) as content:
-                return HttpResponse(200, b"".join(content.chunks))
+            return self._public(request.path, request.limit)
         self._limits.rate.wait(self._deadline)
         left = self._left()
         if request.submits and self.before_submit:
@@ -305,10 +304,17 @@ class _Conversation:
         # Every request passes here, and none may last longer than the call that it belongs to.
         timely = request if left is None else msgspec.structs.replace(request, timeout=left)
         self._last = response = self._exchange(timely)
+        if request.follows and response.redirect:
+            return self._public(response.redirect, request.limit)
         error = self._provider.error(response)
         if error is not None:
             raise error
         return response
+
+    def _public(self, url: str, limit: int) -> HttpResponse:
+        """What is behind a public address; no key goes there."""
+        with self._transport.open(url, limit, timeout=self._left()) as content:
+            return HttpResponse(200, b"".join(content.chunks))
 
     def _left(self) -> float | None:
         """Seconds that a request may take, None for any number; `Unavailable` if there are none left."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -42,8 +42,9 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
     An http(s) address for a path is a public file that the caller named: it is read without key or headers.
     `json` is the whole body, None for none; `attachment`, where there is one, is the only part of a multipart form.
-    `submits` marks a request that may cost money: it is not replay-safe. `limit` bounds the reply's body in bytes,
-    `timeout` the whole exchange in seconds (None: as the transport has it).
+    `submits` marks a request that may cost money: it is not replay-safe. `follows` marks a read that a redirect may
+    answer: what is behind it is read like any public file. `limit` bounds the reply's body in bytes, `timeout` the
+    whole exchange in seconds (None: as the transport has it).
     """
 
     method: str
@@ -51,6 +52,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     json: Any = None
     headers: Mapping[str, str] = {}
     submits: bool = False
+    follows: bool = False
     limit: int = JSON_LIMIT
     timeout: float | None = None
     attachment: Attachment | None = None
@@ -64,8 +66,11 @@ class HttpRequest(msgspec.Struct, frozen=True):
         return f"HttpRequest({self.method} {self.path})"
 
 
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
 class HttpResponse(msgspec.Struct, frozen=True):
-    """A reply, whole. Header names are lower case."""
+    """A reply, whole. Header names are lower case; a `location` is absolute, whatever the vendor wrote."""
 
     status: int
     body: bytes = b""
@@ -75,6 +80,11 @@ class HttpResponse(msgspec.Struct, frozen=True):
     def ok(self) -> bool:
         """A 2xx status."""
         return 200 <= self.status < 300  # noqa: PLR2004 the range is HTTP's
+
+    @property
+    def redirect(self) -> str:
+        """Where a redirect leads; `""` for any other reply."""
+        return self.headers.get("location", "") if self.status in _REDIRECTS else ""
 
     @property
     def text(self) -> str:

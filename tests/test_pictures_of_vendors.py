@@ -12,7 +12,7 @@ from mjbridge import (
     Task,
     Unavailable,
 )
-from tests.exchanges import HTML, KEY, PNG, SELF_HOSTED, OpenBridge, StartServer, failure, fetch, task_reply
+from tests.exchanges import HTML, KEY, PNG, REF, SELF_HOSTED, OpenBridge, StartServer, failure, fetch, task_reply
 from tests.servers import Connection, Handler, answering, reply
 
 # Pictures.
@@ -143,3 +143,52 @@ def test_a_picture_that_is_gone_is_unavailable(status: int, scripted: StartServe
     error = failure(lambda each: _picture(each, f"{server.url}/1"), bridge("mjproxy", SELF_HOSTED))
     assert type(error) is Unavailable
     assert (error.http_status, error.account, error.operation) == (status, "a", "download")
+
+
+# The vendor's own image proxy, which may answer with the picture or with where it is.
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_of_the_image_proxy_leads_to_the_picture_without_the_key(
+    status: int, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    pictures = scripted(chain())
+    vendor = scripted(answering(reply(b"", status, {"Location": f"{pictures.url}/2"})))
+    assert bridge("octopusx", vendor.url, headers={"X-Account": "secret of the account"}).image(REF) == PNG
+    assert KEY.encode() in vendor.requests[0]
+    assert len(pictures.requests) == 3
+    seen = b"".join(pictures.requests)
+    assert KEY.encode() not in seen
+    assert b"secret of the account" not in seen
+
+
+def test_a_redirect_of_the_image_proxy_may_be_relative(scripted: StartServer, bridge: OpenBridge) -> None:
+    vendor = scripted(answering(reply(b"", 302, {"Location": "../../files/1.png"}), reply(PNG)))
+    assert bridge("octopusx", f"{vendor.url}/behind").image(REF) == PNG
+    assert vendor.requests[1].startswith(b"GET /behind/files/1.png ")
+    assert KEY.encode() not in vendor.requests[1]
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("http://169.254.169.254/latest/meta-data/", "not public"),
+        ("file:///etc/passwd", "must begin with http"),
+        ("ftp://127.0.0.1/1.png", "must begin with http"),
+    ],
+)
+def test_a_redirect_of_the_image_proxy_leads_nowhere_else(
+    location: str, words: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    vendor = scripted(answering(reply(b"", 302, {"Location": location})))
+    with pytest.raises(Unavailable, match=words) as caught:
+        bridge("octopusx", vendor.url).account("a").image(REF.partition(":")[2])
+    assert (caught.value.account, caught.value.operation) == ("a", "image")
+    assert len(vendor.requests) == 1
+
+
+def test_a_page_behind_a_redirect_of_the_image_proxy_is_no_picture(scripted: StartServer, bridge: OpenBridge) -> None:
+    pages = scripted(answering(reply(HTML)))
+    vendor = scripted(answering(reply(b"", 302, {"Location": f"{pages.url}/login"})))
+    with pytest.raises(MalformedReply, match="no PNG"):
+        bridge("octopusx", vendor.url).image(REF)

@@ -14,7 +14,7 @@ import requests
 import urllib3
 
 from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
-from mjbridge.transport.links import Links
+from mjbridge.transport.links import Links, joined
 from mjbridge.transport.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
@@ -127,6 +127,8 @@ class RequestsTransport:
                 stream=True,
             ) as response:
                 seen = {name.lower(): value for name, value in response.headers.items()}
+                if "location" in seen:
+                    seen["location"] = joined(url, seen["location"])
                 return HttpResponse(response.status_code, b"".join(_body(response, limit)), seen)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return _unreachable(error, url, body)

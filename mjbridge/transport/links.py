@@ -85,7 +85,7 @@ class Links:
                 if start and response.status_code in (_PARTIAL, _NOT_SATISFIABLE):
                     start = 0
                 elif response.is_redirect:
-                    url = _joined(url, response.headers["location"])
+                    url = joined(url, response.headers["location"])
                 else:
                     raise Unavailable(f"no picture at {_host(url)}", http_status=response.status_code)
         raise Unavailable(f"more than {_MOST_REDIRECTS} redirects on the way to a picture")
@@ -231,7 +231,8 @@ def _first_byte(response: requests.Response) -> int | None:
     return int(found[1]) if found and response.status_code == _PARTIAL else None
 
 
-def _joined(url: str, location: str) -> str:
+def joined(url: str, location: str) -> str:
+    """Where a redirect from `url` leads; as it is written, if that is no address at all."""
     try:
         return urljoin(url, location)
     except ValueError:

@@ -209,8 +209,8 @@ class FamilyProvider(Provider):
         return seed
 
     def image(self, task_id: str) -> Flow[bytes]:
-        """`GET /mj/image/{id}`: the picture itself."""
-        reply = yield HttpRequest("GET", _path("/mj/image/{id}", task_id), limit=PICTURE_LIMIT)
+        """`GET /mj/image/{id}`: the picture itself, or a redirect to it (OctopusX's page calls it by `curl -L`)."""
+        reply = yield HttpRequest("GET", _path("/mj/image/{id}", task_id), follows=True, limit=PICTURE_LIMIT)
         return reply.body
 
     def complaint(self, response: HttpResponse) -> Complaint | None:
