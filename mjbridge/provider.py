@@ -254,7 +254,7 @@ class Provider:
         if not isinstance(command, ByButton) or support is None or support.level is not Level.EMULATED:
             return False
         for field in command.beyond_button:
-            if getattr(command, field) is not None:
+            if getattr(command, field) not in (None, False):
                 raise self.unsupported(*self.lack(command, field))
         return True
 

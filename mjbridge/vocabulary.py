@@ -77,13 +77,14 @@ class Vocabulary(ABC):
         images: Iterable[Picture],
         *,
         dimensions: str | None = None,
+        aspect: str | None = None,
         bot: str | None = None,
         route: str = DEFAULT_ROUTE,
         timeout: float = DEFAULT_TIMEOUT,
         **common: Unpack[Common],
     ) -> Task:
-        """A new grid from two to five pictures; `dimensions` is square, portrait or landscape."""
-        command = Blend(images=tuple(images), dimensions=dimensions, bot=bot, **common)
+        """A new grid from two to five pictures: square, portrait or landscape, or of any `aspect` ("16:9")."""
+        command = Blend(images=tuple(images), dimensions=dimensions, aspect=aspect, bot=bot, **common)
         return self.submit(command, route, timeout=timeout)
 
     def describe(
@@ -117,7 +118,7 @@ class Vocabulary(ABC):
         timeout: float = DEFAULT_TIMEOUT,
         **fields: Any,
     ) -> Task:
-        """Pictures changed as the prompt says; the `fields` are those of `Edit`: `mask`, `aspect` ..."""
+        """Pictures changed as the prompt says; the `fields` are those of `Edit`: `mask`, `retexture` ..."""
         return self.submit(Edit(prompt=prompt, images=tuple(images), **fields), route, timeout=timeout)
 
     def video(
@@ -251,7 +252,10 @@ class Vocabulary(ABC):
         timeout: float = DEFAULT_TIMEOUT,
         **fields: Any,
     ) -> Task:
-        """Clips that begin with a single picture, or with picture `index` of a grid."""
+        """Clips that begin with a single picture, or with picture `index` of a grid.
+
+        The `fields` are those of `Animate`: `auto`, `end_image`, `batch` ...
+        """
         return self._follow_up(
             task,
             lambda task_id: Animate(task_id=task_id, index=index, prompt=prompt, motion=motion, **fields),

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
+import msgspec
 import pytest
 
-from mjbridge import Level, plugins
-from mjbridge.commands import COMMANDS, Command
+from mjbridge import Cancel, Level, Provider, Upload, plugins
+from mjbridge.commands import COMMANDS, PARAMETERS, ByButton, Command, Drawing
 from tests.test_cli import PROVIDERS, Shell
 
 PAGE = Path(__file__).parent.parent / "docs" / "capabilities.md"
@@ -44,6 +46,34 @@ def test_a_provider_that_does_not_exist_is_misuse(shell: Shell) -> None:
     done = shell("capabilities", "--provider", "comet")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"did you mean 'cometapi'?" in done.stderr
+
+
+def _sayable(provider: Provider, kind: type[Command]) -> set[str]:
+    """The fields of a command that some request of the provider says."""
+    flags = PARAMETERS if issubclass(kind, Drawing) else ()
+    rows = [body for body in provider.bodies if body.kind is kind]
+    return {"extra", *provider.placed, *flags, *(name for row in rows for name in (*row.keys, *row.says))}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_field_that_no_request_says_has_a_way_round(name: str) -> None:
+    provider = plugins.load(name)()
+    for kind in provider.supports:
+        support = provider.support(kind)
+        if issubclass(kind, ByButton) and support.level is Level.EMULATED:
+            unsaid = set(kind.beyond_button)
+        else:
+            unsaid = {field.name for field in msgspec.structs.fields(kind)} - _sayable(provider, kind)
+        for field in unsaid - _APART.get(kind, set()):
+            what = provider.lacks.get(f"{kind.__name__}.{field}") or provider.lacks.get(field)
+            assert what, f"{name} has no {field} on {kind.__name__}, and does not say what to do"
+
+
+# These requests have no row: what they cannot say is told where they are made.
+_APART: Final[dict[type[Command], set[str]]] = {
+    Upload: {"images", "speed", "state"},
+    Cancel: {"task_id", "speed", "state"},
+}
 
 
 def test_what_no_provider_mentions_is_unsupported() -> None:

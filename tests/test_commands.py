@@ -52,7 +52,11 @@ def _slip(name: str, value: Any) -> dict[str, Any]:
         (lambda: Blend(images=(URL,)), "images has 1; a blend has 2 to 5"),
         (lambda: Blend(images=(URL,) * 6), "images has 6"),
         (lambda: Blend(images=(URL, URL), dimensions="wide"), "dimensions is 'wide'"),
+        (lambda: Blend(images=(URL, URL), aspect="wide"), "aspect is 'wide'; it must be like '16:9'"),
+        (lambda: Blend(images=(URL, URL), dimensions="square", aspect="1:1"), "exclude each other"),
         (lambda: Edit(prompt="at night", images=()), "images is empty"),
+        (lambda: Edit(prompt="of glass", images=(URL,), **_slip("retexture", 1)), "it must be True or False"),
+        (lambda: Edit(prompt="of glass", images=(URL,), retexture=True, mask=URL), "exclude each other"),
         (lambda: Video(image=URL, motion="fast"), "motion is 'fast'; it must be one of low, high"),
         (lambda: Video(image=URL, batch=3), "batch is 3; it must be one of 1, 2, 4"),
         (lambda: Video(image=URL, end_image=URL, loop=True), "exclude each other"),
@@ -65,6 +69,8 @@ def _slip(name: str, value: Any) -> dict[str, Any]:
         (lambda: Pan(task_id="1", direction="north"), "direction is 'north'"),
         (lambda: Remix(task_id="1", index=0), "numbered 1 to 4"),
         (lambda: Animate(task_id="1", index=5), "numbered 1 to 4"),
+        (lambda: Animate(task_id="1", **_slip("auto", 1)), "auto is 1; it must be True or False"),
+        (lambda: Animate(task_id="1", auto=True, prompt="waves"), "exclude each other"),
         (lambda: Extend(task_id="..", index=1), "no task's id"),
         (lambda: Confirm(task_id="1", prompt=" "), "prompt is empty"),
     ],
@@ -145,6 +151,8 @@ def test_every_command_tells_the_action_of_its_task() -> None:
     assert Zoom(task_id="1", ratio=None).promised()["action"] == "custom_zoom"
     assert Remix(task_id="1", index=1, strength="subtle").promised()["action"] == "remix_subtle"
     assert Confirm(task_id="1").promised()["parent_id"] is None
+    assert Edit(prompt="at night", images=(URL,)).promised()["action"] == "edit"
+    assert Edit(prompt="of glass", images=(URL,), retexture=True).promised()["action"] == "retexture"
 
 
 def test_the_root_alone_is_no_command() -> None:

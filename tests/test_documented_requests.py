@@ -12,6 +12,7 @@ from mjbridge import (
     Confirm,
     Describe,
     Edit,
+    Extend,
     HttpRequest,
     Imagine,
     Inpaint,
@@ -69,6 +70,12 @@ APIMART: Final[list[Case]] = [
         Imagine(prompt=f"a cat --dref {LINK} --dw 50 --exp 10"),
     ),
     ("/blend", {"image_urls": [LINK, OTHER], "dimensions": "SQUARE"}, Blend(images=(LINK, OTHER), dimensions="square")),
+    # "Beats dimensions".
+    (
+        "/blend",
+        {"image_urls": [LINK, OTHER], "dimensions": "SQUARE", "size": "16:9"},
+        Blend(images=(LINK, OTHER), aspect="16:9"),
+    ),
     # "Only first used".
     ("/describe", {"image_urls": [LINK, OTHER], "speed": "fast"}, Describe(image=LINK, speed="fast")),
     (
@@ -104,6 +111,16 @@ APIMART: Final[list[Case]] = [
         Video(image=LINK, end_image=OTHER, resolution=720),
     ),
     ("/video", {"task_id": PARENT, "index": 0, "motion": "low"}, Animate(task_id=PARENT, index=1, motion="low")),
+    (
+        "/video",
+        {"task_id": PARENT, "index": 3, "animate_mode": "auto", "end_url": LINK},
+        Animate(task_id=PARENT, index=4, auto=True, end_image=LINK),
+    ),
+    (
+        "/video",
+        {"task_id": PARENT, "index": 0, "animate_mode": "manual", "prompt": "waves"},
+        Animate(task_id=PARENT, index=1, prompt="waves"),
+    ),
 ]
 
 # https://apidoc.cometapi.com/api/image/midjourney/: below /mj/submit.
@@ -119,6 +136,11 @@ COMETAPI: Final[list[Case]] = [
     ("/describe", {"base64": PNG}, Describe(image=PNG)),
     ("/describe", {"link": LINK}, Describe(image=LINK)),
     ("/video", {"motion": "low", "image": LINK}, Video(image=LINK, motion="low")),
+    (
+        "/video",
+        {"motion": "high", "image": LINK, "action": "extend", "index": 0, "taskId": "1773314942177684"},
+        Extend(task_id="1773314942177684"),
+    ),
     (
         "/change",
         {"action": "UPSCALE", "index": 1, "notifyHook": "", "state": "", "taskId": "1320098173412546"},
@@ -169,6 +191,8 @@ MJPROXY: Final[list[Case]] = [
     ("/describe", {"base64": PNG, **TEMPLATE}, Describe(image=PNG)),
     ("/describe", {"link": LINK, "language": "zh"}, Describe(image=LINK)),
     ("/shorten", {"prompt": "a most dramatic cat"}, Shorten(prompt="a most dramatic cat")),
+    ("/edits", {"prompt": "at night", "image": LINK}, Edit(prompt="at night", images=(LINK,))),
+    ("/retexture", {"prompt": "of glass", "image": PNG}, Edit(prompt="of glass", images=(PNG,), retexture=True)),
     (
         "/video",
         {"prompt": "x", "image": LINK, "videoType": "vid_1.1_i2v_720", "batchSize": 4, "loop": True},

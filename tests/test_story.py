@@ -13,6 +13,8 @@ from mjbridge.wire import HttpResponse
 from tests.test_bridge import Rehearsal, record, scripted
 from tests.test_cli import PROVIDERS, Shell
 
+EMULATE = ("--emulate", "apimart")
+
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_story_by_api(provider: str, tmp_path: Path) -> None:
@@ -82,6 +84,8 @@ def _story(provider: str, folder: Path) -> None:
         ("octopusx", ["edit", "at night", "cat.png"], "inpaint an upscaled picture instead"),
         ("cometapi", ["upload", "cat.png"], "give their content, or addresses of your own"),
         ("cometapi", ["swap-face", "cat.png", "cat.png"], "edit the picture instead"),
+        ("cometapi", ["edit", "of glass", "cat.png", "--retexture"], "a prompt that names its new look"),
+        ("cometapi", ["blend", "cat.png", "cat.png", "--aspect", "16:9"], "give dimensions"),
     ],
 )
 def test_an_unsupported_step_names_the_way_round(
@@ -112,6 +116,10 @@ def test_what_else_the_command_line_asks(tmp_path: Path) -> None:
     assert len(film.video_urls) == 2
     assert shell.task("extend", film.ref, "--index", "2", "--no-wait").action == "video"
     assert shell.task("edit", "at night", "cat.png", *emulate, "--no-wait").action == "edit"
+    assert shell.task("edit", "of glass", "cat.png", "--retexture", *emulate, "--no-wait").action == "retexture"
+    wide = shell.task("blend", "cat.png", "cat.png", "--aspect", "16:9", *EMULATE)
+    film = shell.task("video", wide.ref, "--index", "2", "--auto", "--end", "cat.png", "--no-wait")
+    assert (film.action, film.parent_id) == ("video", wide.id)
     assert shell("seed", grid.ref).stdout.strip().isdigit()
     assert shell("upload", "cat.png", *emulate).stdout.startswith(b"https://")
     # A task that asks does not finish meanwhile, however slow the machine is.
@@ -129,7 +137,10 @@ def test_what_else_the_command_line_asks(tmp_path: Path) -> None:
         (["blend", "cat.png", "--emulate", "apimart"], "images has 1"),
         (["describe", "cat.txt", "--emulate", "apimart"], "no PNG, JPEG, WebP or GIF picture"),
         (["video", "emulated-apimart:1", "--emulate", "apimart"], "has no --account"),
-        (["video", "cat.png", "--index", "2"], "--index is of a task's grid"),
+        (["video", "cat.png", "--index", "2"], "are of a task's grid"),
+        (["video", "cat.png", "--auto"], "are of a task's grid"),
+        (["blend", *["cat.png"] * 2, "--aspect", "1:1", "--dimensions", "square", *EMULATE], "exclude each other"),
+        (["edit", "of glass", "cat.png", "--mask", "cat.png", "--retexture", *EMULATE], "exclude each other"),
         (["upscale", "emulated-apimart:1"], "one of the two"),
         (["zoom", "emulated-apimart:1", "--ratio", "3"], "Invalid value for '--ratio'"),
         (["pan", "emulated-apimart:1", "north"], "Invalid value"),

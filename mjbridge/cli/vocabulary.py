@@ -104,6 +104,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
         "Make a grid from two to five PICTURES, each a file or a URL.",
         click.Argument(["images"], metavar="PICTURES...", nargs=-1, required=True, type=PICTURE),
         click.Option(["--dimensions"], type=_choice(Dimensions), help="1:1, 2:3 or 3:2."),
+        click.Option(["--aspect"], metavar="W:H", help="Any other form, where the vendor takes it."),
         _bot(),
         _speed(),
     ),
@@ -122,6 +123,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
         click.Argument(["prompt"]),
         click.Argument(["images"], metavar="PICTURES...", nargs=-1, required=True, type=PICTURE),
         _picture("--mask", help="White is painted anew, black is kept."),
+        click.Option(["--retexture"], is_flag=True, help="Keep the form, and change all else."),
         _speed(),
     ),
     new_task(
@@ -219,18 +221,16 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
 
 
 def _video(config: str | None, /, source: str, account: str | None, emulate: str | None, **values: Any) -> int:
-    own = {name: values.pop(name) for name in ("end_image", "index", "prompt", "motion", "batch", "resolution")}
-    end_image, index = own.pop("end_image"), own.pop("index")
+    own = {name: values.pop(name) for name in ("end_image", "prompt", "motion", "batch", "resolution")}
+    of_task = {name: values.pop(name) for name in ("index", "auto")}
     if ":" in source and not inputs.is_address(source) and not inputs.is_content(source) and not Path(source).exists():
-        if account or emulate or end_image:
-            raise click.UsageError("a video of a task is made by its account, and has no --account, --emulate or --end")
-        return with_bridge(config, source, lambda bridge: bridge.animate(source, index, **own), **values)
-    if index:
-        raise click.UsageError("--index is of a task's grid, and SOURCE is a picture")
+        if account or emulate:
+            raise click.UsageError("a video of a task is made by its account, and has no --account or --emulate")
+        return with_bridge(config, source, lambda bridge: bridge.animate(source, **of_task, **own), **values)
+    if any(of_task.values()):
+        raise click.UsageError("--index and --auto are of a task's grid, and SOURCE is a picture")
     picture, route = PICTURE.convert(source, None, None), chosen_route(account, emulate)
-    return with_bridge(
-        config, route, lambda bridge: bridge.video(picture, end_image=end_image, route=route, **own), **values
-    )
+    return with_bridge(config, route, lambda bridge: bridge.video(picture, route=route, **own), **values)
 
 
 VIDEO: Final = click.Command(
@@ -244,6 +244,7 @@ VIDEO: Final = click.Command(
     params=[
         click.Argument(["source"], metavar="SOURCE"),
         click.Option(["--index"], type=click.IntRange(1, 4), help="Which picture, where the task is a grid."),
+        click.Option(["--auto"], is_flag=True, help="Of a grid: Midjourney chooses what happens."),
         click.Option(["--end", "end_image"], metavar="PICTURE", type=PICTURE, help="What it shall end with."),
         *_longer_clips(),
         *route_options(),

@@ -241,12 +241,18 @@ class Remix(ByButton, frozen=True):
 
 
 class Animate(ByButton, frozen=True):
-    """Clips that begin with a task's picture: the single of an upscale, or picture `index` (1-4) of a grid."""
+    """Clips that begin with a task's picture: the single of an upscale, or picture `index` (1-4) of a grid.
 
-    beyond_button: ClassVar[tuple[str, ...]] = ("prompt", "resolution", "batch")
+    They end with `end_image` if there is one. `auto` leaves it to Midjourney what happens, in place of a `prompt`.
+    """
+
+    beyond_button: ClassVar[tuple[str, ...]] = ("prompt", "auto", "end_image", "resolution", "batch")
     action: ClassVar[str] = Action.VIDEO.value
+    pictures: ClassVar[tuple[str, ...]] = ("end_image",)
     index: int | None = None
     prompt: str | None = None
+    auto: bool = False
+    end_image: Picture | None = None
     motion: str = Motion.HIGH.value
     resolution: int | None = None
     batch: int | None = None
@@ -256,6 +262,9 @@ class Animate(ByButton, frozen=True):
         if self.index is not None:
             checks.in_grid(self.index)
         check_clips(self.prompt, self.motion, self.resolution, self.batch)
+        checks.yes_or_no("auto", self.auto)
+        if self.auto and self.prompt:
+            raise InvalidCommand("auto and prompt exclude each other: either tells what happens")
 
     def button_kind(self) -> str:
         """One kind a motion."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from mjbridge.commands import checks
 from mjbridge.commands.base import Command
-from mjbridge.commands.parameters import Drawing
+from mjbridge.commands.parameters import PARAMETERS, Drawing
 from mjbridge.errors import InvalidCommand
 from mjbridge.pictures.inputs import Picture
 from mjbridge.task import Action, Bot
@@ -41,13 +41,14 @@ class Imagine(Drawing, frozen=True):
 
 
 class Blend(Command, frozen=True):
-    """A new grid from two to five pictures, without words. `dimensions` is one of `Dimensions`."""
+    """A new grid from two to five pictures, without words: in one of three `Dimensions`, or in any `aspect`."""
 
     action: ClassVar[str] = Action.BLEND.value
     pictures: ClassVar[tuple[str, ...]] = ("images",)
     several: ClassVar[tuple[str, ...]] = ("images",)
     images: tuple[Picture, ...]
     dimensions: str | None = None
+    aspect: str | None = None
     bot: str | None = None
 
     def __post_init__(self) -> None:
@@ -55,6 +56,10 @@ class Blend(Command, frozen=True):
         if len(self.images) not in _BLENDED:
             raise InvalidCommand(f"images has {len(self.images)}; a blend has {_BLENDED[0]} to {_BLENDED[-1]}")
         checks.one_of("dimensions", self.dimensions, Dimensions)
+        if self.aspect is not None:
+            PARAMETERS["aspect"].check("aspect", self.aspect)
+        if self.aspect and self.dimensions:
+            raise InvalidCommand("aspect and dimensions exclude each other: either tells the form of the blend")
         checks.one_of("bot", self.bot, Bot)
 
     def promised(self) -> dict[str, Any]:
@@ -97,18 +102,29 @@ class Shorten(Command, frozen=True):
 
 
 class Edit(Drawing, frozen=True, kw_only=True):
-    """Pictures changed as the prompt says; only where `mask` is white, if there is one."""
+    """Pictures changed as the prompt says; only where `mask` is white, if there is one.
+
+    With `retexture` everything but the form changes: the same scene of other stuff, in another style.
+    """
 
     action: ClassVar[str] = Action.EDIT.value
     pictures: ClassVar[tuple[str, ...]] = ("images", "mask", *Drawing.pictures)
     several: ClassVar[tuple[str, ...]] = ("images", *Drawing.several)
     images: tuple[Picture, ...]
     mask: Picture | None = None
+    retexture: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.images:
             raise InvalidCommand("images is empty; an edit is of at least one picture")
+        checks.yes_or_no("retexture", self.retexture)
+        if self.retexture and self.mask:
+            raise InvalidCommand("mask and retexture exclude each other: all of the picture is retextured")
+
+    def promised(self) -> dict[str, Any]:
+        """The fields of the task to come that the command already tells."""
+        return {**super().promised(), **({"action": Action.RETEXTURE.value} if self.retexture else {})}
 
 
 class Video(Command, frozen=True):

@@ -137,6 +137,7 @@ EXAMPLES: Final[Mapping[type[Command], Examples]] = {
         Blend(images=(_content(1), _content(2), _content(3))),
         Blend(images=(_content(1), parents.grid().images[0]), dimensions="portrait"),
         Blend(images=(_content(),) * 5, bot="niji"),
+        Blend(images=(_content(1), _content(2)), aspect="16:9"),
     ],
     Describe: lambda parents: [Describe(image=_content()), Describe(image=parents.grid().images[0], state="mine")],
     Shorten: lambda _: [
@@ -147,6 +148,7 @@ EXAMPLES: Final[Mapping[type[Command], Examples]] = {
         Edit(prompt="at night", images=(_content(),)),
         Edit(prompt="at night", images=(parents.grid().images[0],), mask=_content(2), aspect="1:1"),
         Edit(prompt="at night", images=(_content(1), _content(2))),
+        Edit(prompt="of glass", images=(_content(),), retexture=True),
     ],
     Video: lambda parents: [
         Video(image=parents.grid().images[0]),
@@ -196,7 +198,9 @@ EXAMPLES: Final[Mapping[type[Command], Examples]] = {
     Animate: lambda parents: [
         Animate(task_id=(single := parents.single()).id),
         Animate(task_id=single.id, motion="low"),
-        Animate(task_id=parents.grid().id, index=4, prompt="waves", batch=4),
+        Animate(task_id=(grid := parents.grid()).id, index=4, prompt="waves", batch=4),
+        Animate(task_id=grid.id, index=3, auto=True, end_image=_content()),
+        Animate(task_id=single.id, auto=True),
     ],
     Extend: lambda parents: [
         Extend(task_id=(film := parents.film()).id),

@@ -135,6 +135,18 @@ def _few(command: Blend) -> bool:
     return len(command.images) <= _MOST_BLENDED
 
 
+def _mode(auto: object) -> str:
+    return "auto" if auto else "manual"
+
+
+def _is_auto(mode: object) -> bool:
+    return mode == "auto"
+
+
+def _tells_picture(command: Animate) -> bool:
+    return command.index is not None or not command.auto
+
+
 def _has_ratio(command: Zoom) -> bool:
     return command.ratio is not None
 
@@ -176,7 +188,7 @@ BODIES: Final = (
     Body(
         kind=Blend,
         path=f"{GENERATIONS}/blend",
-        keys={"images": pictures("image_urls"), "dimensions": upper("dimensions"), **SPEED},
+        keys={"images": pictures("image_urls"), "dimensions": upper("dimensions"), "aspect": Key("size"), **SPEED},
         where=_few,
     ),
     Body(kind=Describe, path=f"{GENERATIONS}/describe", keys={"image": lone_picture("image_urls"), **SPEED}),
@@ -206,7 +218,14 @@ BODIES: Final = (
     Body(
         kind=Animate,
         path=f"{GENERATIONS}/video",
-        keys={**TASK, "index": zero_based("index"), **_CLIPS},
+        keys={
+            **TASK,
+            "index": zero_based("index"),
+            "auto": Key("animate_mode", _mode, _is_auto),
+            "end_image": picture("end_url"),
+            **_CLIPS,
+        },
+        where=_tells_picture,
     ),
     Body(
         kind=Video,

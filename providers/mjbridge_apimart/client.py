@@ -111,7 +111,7 @@ class APIMart(Provider):
         Imagine: NATIVE,
         Blend: Support(limits={"images": "2 to 4"}),
         Describe: NATIVE,
-        Edit: Support(limits={"mask": "not here"}),
+        Edit: Support(limits={"mask, retexture": "not here"}),
         Video: Support(limits={"speed": "always fast", "loop": "not here"}),
         Upload: Support(limits={"images": "20 MB each"}),
         Press: Support(note="upscales, variations, reroll, zoom, pan and inpaint"),
@@ -122,7 +122,7 @@ class APIMart(Provider):
         Pan: NATIVE,
         Inpaint: NATIVE,
         Remix: Support(note="of tasks of version 8.1 and 8.2"),
-        Animate: Support(limits={"speed": "always fast"}),
+        Animate: Support(limits={"speed": "always fast", "auto": "of a grid's picture"}),
         Confirm: NATIVE,
     }
     lacks: ClassVar[Mapping[str, str]] = {
@@ -133,7 +133,11 @@ class APIMart(Provider):
         "Cancel": "no page of its has it; a task that waits for input ends after 30 minutes, refunded",
         "Press": "each kind of button has a path of its own, and this kind has none",
         "Zoom": "its custom zoom is 1.5 or 2 as well: give one of these",
+        "Animate": "auto is of a grid's picture: give its index",
+        "Press.remix": "ask for Remix, which takes the prompt at once",
+        "bot": "only Imagine and Edit have one",
         "Edit.mask": "inpaint an upscaled picture instead",
+        "Edit.retexture": "edit the picture with a prompt that names its new look",
         "Video.loop": "give the first frame as end_image too",
         "speed": "a video is always fast",
         "state": "it does not say that it echoes anything; extra = {'metadata': ...} is stored",
@@ -150,8 +154,11 @@ class APIMart(Provider):
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(options)
         form = Takes(content=self.options.pictures == "inline", limit=_LARGEST, types=_TYPES)
-        names = ("Imagine.images", "Blend.images", "Describe.image", "Edit.images", "Video.image", "Video.end_image")
-        self.takes = {**dict.fromkeys((*names, "Confirm.mask"), form), "Upload.images": _UPLOADED}
+        names = (
+            *("Imagine.images", "Blend.images", "Describe.image", "Edit.images", "Confirm.mask"),
+            *("Video.image", "Video.end_image", "Animate.end_image"),
+        )
+        self.takes = {**dict.fromkeys(names, form), "Upload.images": _UPLOADED}
 
     def submit(self, command: Command) -> Flow[Task]:
         """An upload makes no task, and costs nothing."""
@@ -175,7 +182,7 @@ class APIMart(Provider):
     def _uploads(self, command: Upload) -> Flow[Task]:
         """One by one: https://docs.apimart.ai/en/api-reference/uploads/images names no price."""
         if unsaid := next((field for field in ("speed", "state") if getattr(command, field)), None):
-            raise self.unsupported(f"{unsaid} on Upload")
+            raise self.unsupported(f"{unsaid} on Upload", "an upload is a picture alone")
         addresses: list[str] = []
         raw = NO_RAW
         command = yield from self.converted(command)

@@ -39,6 +39,9 @@ class APIMartServer(DialectServer):
     def generation(self, request: HttpRequest) -> HttpResponse:
         """`POST /v1/midjourney/generations` and what is below it."""
         body = _with_its_flags(self.body(request))
+        if body.get("size"):
+            # "Free w:h, beats dimensions": blend's page.
+            body.pop("dimensions", None)
         found = self.command(request, request.path, body)
         task = self.backend.submit(self._in_our_words(found))
         status = "modal" if task.status is Status.NEEDS_INPUT else "submitted"

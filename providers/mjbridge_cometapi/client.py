@@ -7,6 +7,7 @@ https://apidoc.cometapi.com/errors/error-codes-handling.
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -34,7 +35,7 @@ from mjbridge.conversion import CONTENT
 from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import NO_MATCH, Refusal, Signs
 from mjbridge_mjproxy import bodies
-from mjbridge_mjproxy.client import BUTTONS, NATIVE, REFUSALS, FamilyProvider
+from mjbridge_mjproxy.client import BUTTONS, BY_DIMENSIONS, NATIVE, REFUSALS, FamilyProvider
 from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
 _HOST: Final = "https://api.cometapi.com"
@@ -66,15 +67,17 @@ class CometAPI(FamilyProvider):
     seed_path = None
     supports: ClassVar[Mapping[type[Command], Support]] = {
         Imagine: NATIVE,
-        Blend: NATIVE,
+        Blend: BY_DIMENSIONS,
         Describe: NATIVE,
         Shorten: Support(note="only the model pages have it, on the path of a speed"),
-        Edit: Support(note="listed by the reference; the body is its clients'", limits={"images": "1"}),
+        Edit: Support(
+            note="listed by the reference; the body is its clients'", limits={"images": "1", "retexture": "not here"}
+        ),
         Video: Support(limits={"end_image, resolution, batch, loop": "not here"}),
         Press: NATIVE,
         **BUTTONS,
         Remix: Support(Level.EMULATED, "the button of the variation, with enableRemix; confirm the prompt"),
-        Extend: NATIVE,
+        Extend: Support(note="with the link of the video's own picture, for the page requires one"),
         Confirm: NATIVE,
     }
     bodies: Sequence[Body] = (
@@ -110,6 +113,13 @@ class CometAPI(FamilyProvider):
         {**NO_TEXT, **NO_TIME, "customId": "", "botType": "", "image_urls": []},
         proxied=True,
     )
+
+    def written(self, command: Command) -> tuple[str, dict[str, Any]]:
+        """An extension has a picture too: "image" is required, though what goes on is a clip."""
+        path, body = super().written(command)
+        if isinstance(command, Extend):
+            body["image"] = f"{_HOST}/mj/image/{quote(command.task_id, safe='')}"
+        return path, body
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
         """`accountFilter.modes` or a path, as the option says; shorten has only a path, of which one is turbo's."""

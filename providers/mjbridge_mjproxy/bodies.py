@@ -97,6 +97,14 @@ EDIT: Final = Body(
     },
     where=_one_picture,
 )
+# trueai's, which takes the same body: before EDIT, which does not say it.
+RETEXTURE: Final = Body(
+    kind=Edit,
+    path="/mj/submit/retexture",
+    keys={name: key for name, key in EDIT.keys.items() if name != "mask"},
+    says={"retexture": True},
+    where=_one_picture,
+)
 EXTEND: Final = Body(
     kind=Extend,
     path="/mj/submit/video",

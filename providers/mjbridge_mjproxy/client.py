@@ -95,6 +95,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
 }
 
 NATIVE: Final = Support()
+BY_DIMENSIONS: Final = Support(limits={"aspect": "not here"})
 BY_BUTTON: Final = Support(Level.EMULATED, "found among the task's buttons")
 BUTTONS: Final[Mapping[type[Command], Support]] = dict.fromkeys(
     (Upscale, Vary, Reroll, Zoom, Pan, Inpaint, Animate), BY_BUTTON
@@ -117,9 +118,19 @@ class FamilyProvider(Provider):
         "Confirm.mask": CONTENT,
     }
     lacks: ClassVar[Mapping[str, str]] = {
+        "Blend.aspect": "give dimensions: square, portrait or landscape",
         "Edit": "it edits one picture at a time",
+        "Edit.retexture": "edit the picture with a prompt that names its new look",
         "Remix.prompt": "the task waits for it: confirm it with the prompt",
+        "Remix.strength": "vary an upscaled picture by a strength",
         "Animate.prompt": "no button has one: give the picture to Video",
+        "Animate.auto": "its buttons say only how much moves",
+        "bot": "no page of its has one here: leave it out",
+        "state": "no page of its has one here: keep the task's ref",
+        "end_image": "its clips only begin with a picture",
+        "loop": "its clips only begin with a picture",
+        "batch": "ask once for each clip",
+        "resolution": "leave it out: Midjourney has a size of its own for clips",
     }
     refusals = REFUSALS
     # Nobody states a limit of the list; a hundred records are some 300 kB.
@@ -293,10 +304,10 @@ class MJProxy(FamilyProvider):
     signs = Signs(keys=rows.TRUEAI_PROOF)
     supports: ClassVar[Mapping[type[Command], Support]] = {
         Imagine: NATIVE,
-        Blend: NATIVE,
+        Blend: BY_DIMENSIONS,
         Describe: NATIVE,
         Shorten: NATIVE,
-        Edit: Support(note="trueai and new-api", limits={"images": "1"}),
+        Edit: Support(note="trueai and new-api; retexture by trueai alone", limits={"images": "1"}),
         Video: Support(note="trueai and new-api"),
         SwapFace: NATIVE,
         Upload: NATIVE,
@@ -308,6 +319,10 @@ class MJProxy(FamilyProvider):
         Confirm: NATIVE,
         Cancel: Support(note="midjourney-proxy-plus and trueai"),
     }
+    lacks: ClassVar[Mapping[str, str]] = {
+        **FamilyProvider.lacks,
+        "Animate.end_image": "no button has one: give both pictures to Video",
+    }
     form = Form(
         records.KEYS | {"customId", "botType", "mode", "parentId", "imageUrls", "videoUrls", "seed", "properties"},
         {"buttons": [], "properties": {}},
@@ -316,8 +331,8 @@ class MJProxy(FamilyProvider):
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(options)
         rows = (
-            *(bodies.IMAGINE, bodies.BLEND, bodies.DESCRIBE, bodies.SHORTEN, bodies.EDIT, bodies.EXTEND, bodies.VIDEO),
-            *(bodies.SWAP_FACE, bodies.UPLOAD, bodies.PRESS, bodies.CONFIRM),
+            *(bodies.IMAGINE, bodies.BLEND, bodies.DESCRIBE, bodies.SHORTEN, bodies.RETEXTURE, bodies.EDIT),
+            *(bodies.EXTEND, bodies.VIDEO, bodies.SWAP_FACE, bodies.UPLOAD, bodies.PRESS, bodies.CONFIRM),
         )
         self.bodies = rows if self.options.follow_ups == "buttons" else (*rows, *bodies.CHANGES)
 
@@ -331,7 +346,8 @@ class MJProxy(FamilyProvider):
         """Cancelling is a request of its own, which makes no task: what is returned is how the task stands then."""
         if not isinstance(command, Cancel):
             return (yield from super().submit(command))
-        yield HttpRequest("POST", _path("/mj/task/{id}/cancel", command.task_id))
+        self.refuse_fields(command, "speed", "state", way_round="a cancel names the task alone")
+        yield HttpRequest("POST", _path("/mj/task/{id}/cancel", command.task_id), json=command.extra or None)
         return (yield from self.fetch(command.task_id))
 
     def presses(self, command: Command) -> TypeGuard[ByButton]:

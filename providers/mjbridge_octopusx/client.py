@@ -68,7 +68,7 @@ class OctopusX(FamilyProvider):
     Options = OctopusXOptions
     supports: ClassVar[Mapping[type[Command], Support]] = {
         Imagine: Support(limits={"speed": "relax or fast", "bot": "midjourney"}),
-        Blend: Support(limits={"speed": "relax or fast"}),
+        Blend: Support(limits={"speed": "relax or fast", "aspect": "not here"}),
         Describe: NATIVE,
         Shorten: NATIVE,
         Video: Support(
@@ -135,6 +135,7 @@ class OctopusX(FamilyProvider):
         "Remix": "no page of its has it; vary the picture, or imagine it with another prompt",
         "Cancel": "no page of its has it; a task that waits for input may be left alone",
         "Imagine.bot": "write --niji in the prompt",
+        "Press.remix": "press without it, or imagine the picture with another prompt",
         "speed": f"only {', '.join(kind.__name__ for kind in _WITH_MODE)} have one",
     }
     form = Form(KEYS | {"imageUrls"}, {**NO_TEXT, **NO_TIME, "imageUrls": []})
