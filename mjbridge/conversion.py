@@ -17,6 +17,7 @@ AnyOne = TypeVar("AnyOne", bound=Command)
 ANY: Final = Takes()
 ADDRESS: Final = Takes(content=False)
 CONTENT: Final = Takes(address=False)
+CLIP: Final = Takes(types=("mp4", "quicktime", "webm"))
 
 # What stands in a prompt is an address.
 _USUAL: Final[Mapping[str, Takes]] = {

@@ -137,14 +137,15 @@ class Vocabulary(ABC):
     def swap_face(
         self,
         source: Picture,
-        target: Picture,
+        target: Picture | None = None,
         *,
+        video: Picture | None = None,
         route: str = DEFAULT_ROUTE,
         timeout: float = DEFAULT_TIMEOUT,
         **common: Unpack[Common],
     ) -> Task:
-        """The face of `source` in `target`."""
-        return self.submit(SwapFace(source=source, target=target, **common), route, timeout=timeout)
+        """The face of `source` in `target`, a picture, or in all of `video`, a clip."""
+        return self.submit(SwapFace(source=source, target=target, video=video, **common), route, timeout=timeout)
 
     def upload(self, image: Picture, *, route: str = DEFAULT_ROUTE, timeout: float = DEFAULT_TIMEOUT) -> str:
         """The address that a vendor gives a picture."""

@@ -41,7 +41,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     """A request to the vendor. `path` is relative to the account's base URL, its parts already quoted.
 
     An http(s) address for a path is a public file that the caller named: it is read without key or headers.
-    `json` is the whole body, None for none; `attachment`, where there is one, is the only part of a multipart form.
+    `json` is the whole body, None for none; or it is a multipart form: the texts of `form`, the file of `attachment`.
     `submits` marks a request that may cost money: it is not replay-safe. `follows` marks a read that a redirect may
     answer: what is behind it is read like any public file. `limit` bounds the reply's body in bytes, `timeout` the
     whole exchange in seconds (None: as the transport has it).
@@ -56,6 +56,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     limit: int = JSON_LIMIT
     timeout: float | None = None
     attachment: Attachment | None = None
+    form: Mapping[str, str] = {}
 
     def with_header(self, name: str, value: str) -> "HttpRequest":
         """The same request with one header more."""

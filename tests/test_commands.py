@@ -17,14 +17,18 @@ from mjbridge import (
     InvalidCommand,
     Pan,
     Remix,
+    SwapFace,
     Upscale,
     Vary,
     Video,
     Zoom,
 )
 from mjbridge.commands import COMMANDS, PARAMETERS, AnyCommand, Command
+from mjbridge.emulator import pictures
 
 URL = "https://example.com/cat.png"
+_PNG = pictures.single("a cat", 1)
+_MP4 = pictures.clip("a cat", 1)
 
 
 def _slip(name: str, value: Any) -> dict[str, Any]:
@@ -60,6 +64,10 @@ def _slip(name: str, value: Any) -> dict[str, Any]:
         (lambda: Video(image=URL, motion="fast"), "motion is 'fast'; it must be one of low, high"),
         (lambda: Video(image=URL, batch=3), "batch is 3; it must be one of 1, 2, 4"),
         (lambda: Video(image=URL, end_image=URL, loop=True), "exclude each other"),
+        (lambda: SwapFace(source=URL), "one of the two"),
+        (lambda: SwapFace(source=URL, target=URL, video=URL), "one of the two"),
+        (lambda: SwapFace(source=URL, video=_PNG), "video is no MP4, MOV or WebM video"),
+        (lambda: SwapFace(source=_MP4, video=_MP4), "source is no PNG, JPEG, WebP or GIF picture"),
         (lambda: Upscale(task_id="1"), "one of the two"),
         (lambda: Upscale(task_id="1", index=1, kind="subtle"), "one of the two"),
         (lambda: Upscale(task_id="1", index=5), "numbered 1 to 4"),
@@ -151,6 +159,7 @@ def test_every_command_tells_the_action_of_its_task() -> None:
     assert Zoom(task_id="1", ratio=None).promised()["action"] == "custom_zoom"
     assert Remix(task_id="1", index=1, strength="subtle").promised()["action"] == "remix_subtle"
     assert Confirm(task_id="1").promised()["parent_id"] is None
+    assert SwapFace(source=URL, video=_MP4).promised()["action"] == "swap_video_face"
     assert Edit(prompt="at night", images=(URL,)).promised()["action"] == "edit"
     assert Edit(prompt="of glass", images=(URL,), retexture=True).promised()["action"] == "retexture"
 

@@ -81,6 +81,7 @@ def _story(provider: str, folder: Path) -> None:
     [
         ("apimart", ["shorten", "a long prompt"], "describe a picture"),
         ("apimart", ["swap-face", "cat.png", "cat.png"], "edit the picture instead"),
+        ("octopusx", ["swap-face", "cat.png", "--video", "https://example.com/1.mp4"], "give target, a picture"),
         ("octopusx", ["edit", "at night", "cat.png"], "inpaint an upscaled picture instead"),
         ("cometapi", ["upload", "cat.png"], "give their content, or addresses of your own"),
         ("cometapi", ["swap-face", "cat.png", "cat.png"], "edit the picture instead"),
@@ -120,6 +121,9 @@ def test_what_else_the_command_line_asks(tmp_path: Path) -> None:
     wide = shell.task("blend", "cat.png", "cat.png", "--aspect", "16:9", *EMULATE)
     film = shell.task("video", wide.ref, "--index", "2", "--auto", "--end", "cat.png", "--no-wait")
     assert (film.action, film.parent_id) == ("video", wide.id)
+    (tmp_path / "cat.mp4").write_bytes(pictures.clip("a cat", 1))
+    swapped = shell.task("swap-face", "cat.png", "--video", "cat.mp4", *emulate)
+    assert (swapped.action, swapped.images, len(swapped.video_urls)) == ("swap_video_face", (), 1)
     assert shell("seed", grid.ref).stdout.strip().isdigit()
     assert shell("upload", "cat.png", *emulate).stdout.startswith(b"https://")
     # A task that asks does not finish meanwhile, however slow the machine is.
@@ -144,6 +148,8 @@ def test_what_else_the_command_line_asks(tmp_path: Path) -> None:
         (["upscale", "emulated-apimart:1"], "one of the two"),
         (["zoom", "emulated-apimart:1", "--ratio", "3"], "Invalid value for '--ratio'"),
         (["pan", "emulated-apimart:1", "north"], "Invalid value"),
+        (["swap-face", "cat.png", "--emulate", "mjproxy"], "one of the two"),
+        (["swap-face", "cat.png", "--video", "cat.txt", "--emulate", "mjproxy"], "no MP4, MOV or WebM video"),
     ],
 )
 def test_misuse_of_the_vocabulary_is_one_message(arguments: list[str], words: str, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def _asked(case: Conversation) -> str:
 
 def _sent(case: Conversation) -> str:
     asked = [turn.request for turn in case.exchange]
-    return ", then ".join(f"`{each.method} {each.path}` {_code(each.json)}".strip() for each in asked)
+    return ", then ".join(f"`{each.method} {each.path}` {_code(each.form or each.json)}".strip() for each in asked)
 
 
 def _code(body: object) -> str:

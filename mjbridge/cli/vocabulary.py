@@ -129,9 +129,13 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     new_task(
         "swap-face",
         Bridge.swap_face,
-        "Put the face of SOURCE into TARGET, both files or URLs.",
+        _lines(
+            "Put the face of SOURCE into TARGET, or into a video.",
+            "SOURCE and TARGET are pictures, files or URLs. Give TARGET or --video.",
+        ),
         click.Argument(["source"], type=PICTURE),
-        click.Argument(["target"], type=PICTURE),
+        click.Argument(["target"], type=PICTURE, required=False),
+        click.Option(["--video"], metavar="VIDEO", type=PICTURE, help="A clip, a file or a URL."),
         _speed(),
     ),
     follow_up(

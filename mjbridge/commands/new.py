@@ -7,6 +7,7 @@ from mjbridge.commands import checks
 from mjbridge.commands.base import Command
 from mjbridge.commands.parameters import PARAMETERS, Drawing
 from mjbridge.errors import InvalidCommand
+from mjbridge.pictures import PICTURE, VIDEO, inputs
 from mjbridge.pictures.inputs import Picture
 from mjbridge.task import Action, Bot
 
@@ -165,12 +166,26 @@ def check_clips(prompt: str | None, motion: str, resolution: int | None, batch: 
 
 
 class SwapFace(Command, frozen=True):
-    """The face of `source` put into `target`."""
+    """The face of `source` put into `target`, a picture, or into all of `video`, a clip given as pictures are."""
 
     action: ClassVar[str] = Action.SWAP_FACE.value
-    pictures: ClassVar[tuple[str, ...]] = ("source", "target")
+    pictures: ClassVar[tuple[str, ...]] = ("source", "target", "video")
     source: Picture
-    target: Picture
+    target: Picture | None = None
+    video: Picture | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.target is None) is (self.video is None):
+            raise InvalidCommand("give target, a picture, or video, a clip: one of the two")
+
+    def promised(self) -> dict[str, Any]:
+        """The fields of the task to come that the command already tells."""
+        return {**super().promised(), **({"action": Action.SWAP_VIDEO_FACE.value} if self.video else {})}
+
+    def picture(self, name: str, given: object) -> str:
+        """What was given for the picture of a field, or for the clip."""
+        return inputs.as_text(name, given, VIDEO if name == "video" else PICTURE)
 
 
 class Upload(Command, frozen=True):

@@ -105,7 +105,9 @@ def _extend(command: Extend, parent: Parent | None) -> Job:
 
 def _swap_face(command: SwapFace, parent: Parent | None) -> Job:
     del parent
-    picture = f"swap/{_digest([command.source, command.target])}"
+    picture = f"swap/{_digest([command.source, command.target or command.video])}"
+    if command.video:
+        return _job(command, picture=picture, clips=1, **_FILMED)
     return _job(command, picture=picture, tile=1, drawn=False, duration=_SINGLE)
 
 

@@ -43,7 +43,8 @@ def _request(environ: "WSGIEnvironment") -> HttpRequest:
     length = min(fields.whole(environ.get("CONTENT_LENGTH")) or 0, _LIMIT)
     content, kind = environ["wsgi.input"].read(length), environ.get("CONTENT_TYPE", "")
     if kind.startswith("multipart/"):
-        return HttpRequest(environ["REQUEST_METHOD"], target, headers=headers, attachment=_attachment(content, kind))
+        texts, file = _form(content, kind)
+        return HttpRequest(environ["REQUEST_METHOD"], target, headers=headers, form=texts, attachment=file)
     return HttpRequest(environ["REQUEST_METHOD"], target, json=_json(content), headers=headers)
 
 
@@ -54,11 +55,15 @@ def _json(content: bytes) -> Any:
         return None  # no JSON is no body, which the dialect refuses in its own words
 
 
-def _attachment(content: bytes, kind: str) -> Attachment | None:
-    """The first file of a form; None if it has none."""
+def _form(content: bytes, kind: str) -> tuple[dict[str, str], Attachment | None]:
+    """The texts of a form, and its first file; None if it has none."""
     form = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + content)
+    texts: dict[str, str] = {}
+    files: list[Attachment] = []
     for part in form.iter_parts():
-        field, file = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
-        if part.get_filename() and isinstance(file, bytes):
-            return Attachment(str(field), part.get_filename() or "", part.get_content_type(), file)
-    return None
+        field, held = str(part.get_param("name", header="content-disposition")), part.get_payload(decode=True)
+        if isinstance(held, bytes) and part.get_filename():
+            files.append(Attachment(field, part.get_filename() or "", part.get_content_type(), held))
+        elif isinstance(held, bytes):
+            texts[field] = held.decode("utf-8", "replace")
+    return texts, next(iter(files), None)

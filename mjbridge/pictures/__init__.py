@@ -21,12 +21,14 @@ class Kind(msgspec.Struct, frozen=True):
     """A kind of file that a vendor makes: its formats, told by their first bytes, and its most bytes."""
 
     name: str
+    media: str
     signatures: tuple[tuple[re.Pattern[bytes], str], ...]
     limit: int
 
 
 PICTURE: Final = Kind(
     "PNG, JPEG, WebP or GIF picture",
+    "image",
     (
         (re.compile(rb"\x89PNG\r\n\x1a\n"), ".png"),
         (re.compile(rb"\xff\xd8\xff"), ".jpg"),
@@ -37,6 +39,7 @@ PICTURE: Final = Kind(
 )
 VIDEO: Final = Kind(
     "MP4, MOV or WebM video",
+    "video",
     (
         (re.compile(rb"....ftypqt  ", re.DOTALL), ".mov"),
         (re.compile(rb"....ftyp", re.DOTALL), ".mp4"),

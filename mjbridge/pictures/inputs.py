@@ -1,4 +1,4 @@
-"""Pictures that a caller gives: a `Path`, bytes, an http(s) address or a data URI.
+"""Pictures and clips that a caller gives: a `Path`, bytes, an http(s) address or a data URI.
 
 A command holds a picture as text: its address, or a data URI of the type that its content shows. So a command stays
 data, no provider ever reads a file, and no path is read but one that the caller gave as a `Path`.
@@ -12,17 +12,26 @@ import msgspec
 
 from mjbridge import pictures
 from mjbridge.errors import InvalidCommand
+from mjbridge.pictures import PICTURE, VIDEO, Kind
 from mjbridge.wire import PICTURE_LIMIT, is_http
 
 if TYPE_CHECKING:
     Picture: TypeAlias = str | bytes | Path
-    """What a caller may give for a picture."""
+    """What a caller may give for a picture, or for a clip."""
 else:
     Picture = str  # what a command holds, and all that msgspec ever reads or writes
 
 _DATA: Final = "data:"
 _SHOWN: Final = 60
-_TYPES: Final = {".png": "png", ".jpg": "jpeg", ".webp": "webp", ".gif": "gif"}
+_TYPES: Final = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".webp": "webp",
+    ".gif": "gif",
+    ".mp4": "mp4",
+    ".mov": "quicktime",
+    ".webm": "webm",
+}
 
 
 class Takes(msgspec.Struct, frozen=True):
@@ -34,16 +43,16 @@ class Takes(msgspec.Struct, frozen=True):
     types: tuple[str, ...] = ("png", "jpeg", "webp", "gif")
 
 
-def as_text(field: str, given: object) -> str:
-    """A picture as a command holds it; `InvalidCommand`, naming the field, for what is no picture."""
+def as_text(field: str, given: object, kind: Kind = PICTURE) -> str:
+    """A picture (or clip) as a command holds it; `InvalidCommand`, naming the field, for what is no such thing."""
     if isinstance(given, Path):
-        return data_uri(_read(field, given), field)
+        return data_uri(_read(field, given), field, kind)
     if isinstance(given, bytes):
-        return data_uri(given, field)
+        return data_uri(given, field, kind)
     if not isinstance(given, str):
         raise InvalidCommand(f"{field} is {type(given).__name__}, and not a Path, bytes, an http(s) URL or a data URI")
     if is_content(given):
-        return data_uri(content(given, field), field)
+        return data_uri(content(given, field), field, kind)
     if is_address(given):
         return given
     shown = repr(given[:_SHOWN])
@@ -55,9 +64,9 @@ def is_address(picture: object) -> bool:
     return isinstance(picture, str) and is_http(picture) and not any(map(str.isspace, picture))
 
 
-def picture_type(content: bytes) -> str | None:
-    """`"png"`, `"jpeg"`, `"webp"` or `"gif"`, as in `image/png`; None for what is no such picture."""
-    return _TYPES.get(pictures.told(content))
+def picture_type(content: bytes, kind: Kind = PICTURE) -> str | None:
+    """`"png"`, `"jpeg"`, `"webp"` or `"gif"`, as in `image/png`, or a clip's type; None for what is not of the kind."""
+    return _TYPES.get(pictures.told(content, kind))
 
 
 def is_content(picture: object) -> bool:
@@ -65,12 +74,12 @@ def is_content(picture: object) -> bool:
     return isinstance(picture, str) and picture.startswith(_DATA)
 
 
-def data_uri(picture: bytes, field: str) -> str:
+def data_uri(picture: bytes, field: str, kind: Kind = PICTURE) -> str:
     """A picture's content as a data URI, its type told by the content; `InvalidCommand` if it is none."""
-    kind = picture_type(picture)
-    if kind is None:
-        raise InvalidCommand(f"{field} is no {pictures.PICTURE.name}, by its content")
-    return f"data:image/{kind};base64,{binascii.b2a_base64(picture, newline=False).decode()}"
+    found = picture_type(picture, kind)
+    if found is None:
+        raise InvalidCommand(f"{field} is no {kind.name}, by its content")
+    return f"data:{kind.media}/{found};base64,{binascii.b2a_base64(picture, newline=False).decode()}"
 
 
 def content(uri: str, field: str) -> bytes:
@@ -89,7 +98,7 @@ def check(picture: str, takes: Takes, field: str) -> None:
     if is_address(picture):
         return
     found = content(picture, field)
-    kind = picture_type(found) or "unknown"
+    kind = picture_type(found) or picture_type(found, VIDEO) or "unknown"
     if kind not in takes.types:
         raise InvalidCommand(f"{field} is {kind}; the vendor takes {', '.join(takes.types)}")
     if len(found) > takes.limit:

@@ -159,6 +159,8 @@ EXAMPLES: Final[Mapping[type[Command], Examples]] = {
     SwapFace: lambda parents: [
         SwapFace(source=_content(1), target=_content(2)),
         SwapFace(source=_content(1), target=parents.grid().images[0]),
+        SwapFace(source=_content(1), video=pictures.clip("a contract", 1)),
+        SwapFace(source=_content(1), video="https://example.com/1.mp4", state="mine"),
     ],
     Upload: lambda parents: [
         Upload(images=(_content(),)),
@@ -214,7 +216,7 @@ EXAMPLES: Final[Mapping[type[Command], Examples]] = {
 }
 
 _TEXTS: Final = (Action.DESCRIBE, Action.SHORTEN)
-_FILMS: Final = (Action.VIDEO, Action.VIDEO_EXTEND)
+_FILMS: Final = (Action.VIDEO, Action.VIDEO_EXTEND, Action.SWAP_VIDEO_FACE)
 
 
 class Overheard:
@@ -308,7 +310,7 @@ def check_result(command: Command, task: Task) -> None:
     assert bool(task.images) is (task.action not in (*_TEXTS, *_FILMS))
 
 
-def _shown(request: HttpRequest, emulator: Emulator) -> tuple[str, str, Any]:
+def _shown(request: HttpRequest, emulator: Emulator) -> tuple[Any, ...]:
     """A request with the emulator's own pictures for their addresses: an upload gets a new one every time."""
 
     def content(value: Any) -> list[Any]:
@@ -318,5 +320,5 @@ def _shown(request: HttpRequest, emulator: Emulator) -> tuple[str, str, Any]:
             for each in fields.each(value)
         ]
 
-    body = fields.mapping(request.json)
-    return request.method, request.path, {key: content(value) for key, value in body.items()}
+    body = {**fields.mapping(request.json), **request.form}
+    return request.method, request.path, {key: content(value) for key, value in body.items()}, request.attachment

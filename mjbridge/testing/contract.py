@@ -311,7 +311,7 @@ class ProviderContract(Cells):
 
 
 def _whole(request: HttpRequest | FixtureRequest) -> tuple[object, ...]:
-    return request.method, request.path, request.json, request.attachment
+    return request.method, request.path, request.json, request.attachment, request.form
 
 
 def _check_outcome(outcome: Any, conversation: Conversation) -> None:

@@ -46,6 +46,7 @@ class FixtureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str
     json: Any = None
     attachment: Attachment | None = None
+    form: dict[str, str] = {}
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -148,9 +148,10 @@ def _body(response: requests.Response, limit: int) -> Iterator[bytes]:
 
 
 def _content(request: HttpRequest) -> tuple[bytes | None, str]:
-    if request.attachment is not None:
+    if request.attachment is not None or request.form:
         file = request.attachment
-        return urllib3.encode_multipart_formdata({file.field: (file.file_name, file.content, file.content_type)})
+        files = {file.field: (file.file_name, file.content, file.content_type)} if file else {}
+        return urllib3.encode_multipart_formdata({**request.form, **files})
     return (None, "") if request.json is None else (_encoded(request.json), "application/json")
 
 

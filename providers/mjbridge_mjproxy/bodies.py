@@ -52,6 +52,10 @@ def _one_picture(command: Edit) -> bool:
     return len(command.images) == 1
 
 
+def _has_video(command: SwapFace) -> bool:
+    return command.video is not None
+
+
 def _by_address(command: Describe) -> bool:
     return inputs.is_address(command.image)
 
@@ -128,6 +132,13 @@ SWAP_FACE: Final = Body(
     kind=SwapFace,
     path="/mj/insight-face/swap",
     keys={"source": picture("sourceBase64"), "target": picture("targetBase64"), **STATE},
+)
+# trueai's, which goes as a form: see `forms`.
+SWAP_VIDEO_FACE: Final = Body(
+    kind=SwapFace,
+    path="/mj/insight-face/video-swap",
+    keys={"source": picture("sourceBase64"), "video": picture("targetUrl"), **STATE},
+    where=_has_video,
 )
 UPLOAD: Final = Body(
     kind=Upload, path="/mj/submit/upload-discord-images", keys={"images": pictures("base64Array"), **STATE}

@@ -53,14 +53,14 @@ from mjbridge import (
 )
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton
-from mjbridge.conversion import CONTENT
+from mjbridge.conversion import CLIP, CONTENT
 from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge.wire import PICTURE_LIMIT
-from mjbridge_mjproxy import bodies, records, rows
+from mjbridge_mjproxy import bodies, forms, records, rows
 from mjbridge_mjproxy.records import Form
 
 # 1 submitted, 21 already there or waiting for input, 22 queued: a task exists in each case.
@@ -114,6 +114,7 @@ class FamilyProvider(Provider):
         "Describe.image": CONTENT,
         "SwapFace.source": CONTENT,
         "SwapFace.target": CONTENT,
+        "SwapFace.video": CLIP,
         "Upload.images": CONTENT,
         "Confirm.mask": CONTENT,
     }
@@ -309,7 +310,7 @@ class MJProxy(FamilyProvider):
         Shorten: NATIVE,
         Edit: Support(note="trueai and new-api; retexture by trueai alone", limits={"images": "1"}),
         Video: Support(note="trueai and new-api"),
-        SwapFace: NATIVE,
+        SwapFace: Support(note="video by trueai alone, for users that it trusts"),
         Upload: NATIVE,
         Press: NATIVE,
         **BUTTONS,
@@ -332,7 +333,8 @@ class MJProxy(FamilyProvider):
         super().__init__(options)
         rows = (
             *(bodies.IMAGINE, bodies.BLEND, bodies.DESCRIBE, bodies.SHORTEN, bodies.RETEXTURE, bodies.EDIT),
-            *(bodies.EXTEND, bodies.VIDEO, bodies.SWAP_FACE, bodies.UPLOAD, bodies.PRESS, bodies.CONFIRM),
+            *(bodies.EXTEND, bodies.VIDEO, bodies.SWAP_VIDEO_FACE, bodies.SWAP_FACE, bodies.UPLOAD),
+            *(bodies.PRESS, bodies.CONFIRM),
         )
         self.bodies = rows if self.options.follow_ups == "buttons" else (*rows, *bodies.CHANGES)
 
@@ -349,6 +351,16 @@ class MJProxy(FamilyProvider):
         self.refuse_fields(command, "speed", "state", way_round="a cancel names the task alone")
         yield HttpRequest("POST", _path("/mj/task/{id}/cancel", command.task_id), json=command.extra or None)
         return (yield from self.fetch(command.task_id))
+
+    def request(self, command: Command) -> HttpRequest:
+        """A face in a video is asked for by a form."""
+        request = super().request(command)
+        if not isinstance(command, SwapFace) or not command.video:
+            return request
+        no_text = next((name for name, value in request.json.items() if not isinstance(value, str)), None)
+        if no_text:
+            raise self.unsupported(f"{no_text} on SwapFace of a video", "its form holds texts alone")
+        return forms.written(request)
 
     def presses(self, command: Command) -> TypeGuard[ByButton]:
         """Only where tasks have buttons."""

@@ -40,6 +40,7 @@ _ACTIONS_BY_WORD: Final[Mapping[str | None, str]] = {action.value.upper(): actio
 _ACTION_WORDS: Final[Mapping[str, str]] = {Action.EDIT: "EDITS"}
 
 # Their picture is the one the caller gave, and their answer is text.
+_SWAPPED_VIDEO: Final = Action.SWAP_VIDEO_FACE.value
 _TEXT_ACTIONS: Final = frozenset({Action.DESCRIBE, Action.SHORTEN})
 
 # A record that holds one of these beside its id is of the family.
@@ -179,8 +180,8 @@ def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
     prompt, prompt_en, final_prompt = wire.prompt, wire.prompt_en, None
     custom_id, bot = wire.custom_id, wire.bot_type
     image_url, image_urls, videos, texts = wire.image_url, _NONE, _NONE, _NONE
-    if wire.image_urls or wire.storage_urls or wire.video_url or wire.video_urls:
-        image_url, image_urls, videos = _pictures(wire)
+    if wire.image_urls or wire.storage_urls or wire.video_url or wire.video_urls or action == _SWAPPED_VIDEO:
+        image_url, image_urls, videos = _pictures(wire, action)
     if properties := wire.properties:
         final_prompt = text(properties.pop(_FINAL_PROMPT, None))
         bot = bot or text(properties.get("botType"))
@@ -249,9 +250,11 @@ def _answered(
     )
 
 
-def _pictures(wire: WireTask) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
-    """The picture, the singles and the videos; trueai repeats a video's links as pictures."""
+def _pictures(wire: WireTask, action: str) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """The picture, the singles and the videos; trueai repeats a video's links as pictures, or has them there alone."""
     videos = _urls(wire.video_urls) or _urls([wire.video_url or ""])
+    if action == _SWAPPED_VIDEO:
+        videos = videos or _urls([wire.image_url or ""])
     singles = _urls(wire.image_urls) or _urls(wire.storage_urls)
     if len(singles) == 1 and wire.storage_urls and wire.image_url:
         # CometAPI: the same picture where it is stored, until that link expires.

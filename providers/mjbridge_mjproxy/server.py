@@ -27,7 +27,7 @@ from mjbridge import (
     fields,
 )
 from mjbridge.serving import picture, refusing, reply
-from mjbridge_mjproxy import records
+from mjbridge_mjproxy import forms, records
 from mjbridge_mjproxy.bodies import CHANGES, DESCRIBE_LINK
 from mjbridge_mjproxy.client import FamilyProvider
 
@@ -51,6 +51,10 @@ class FamilyServer(DialectServer):
         """`POST /mj/submit/...` and `/mj/insight-face/swap`."""
         body = self.body(request)
         return self._submit(self.command(request, path, body, speed=self.speed(body, speed)))
+
+    def body(self, request: HttpRequest) -> dict[str, Any]:
+        """The request's JSON object, or its form."""
+        return dict(forms.read(request)) if request.form else super().body(request)
 
     def simple_change(self, request: HttpRequest, speed: str) -> HttpResponse:
         """`POST /mj/submit/simple-change`: a change in one text, as in `1320098173412546 U2`."""

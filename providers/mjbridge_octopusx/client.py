@@ -75,7 +75,7 @@ class OctopusX(FamilyProvider):
             note="the first frame's address stands before the words",
             limits={"speed": "relax or fast", "end_image, resolution, batch, loop": "not here"},
         ),
-        SwapFace: NATIVE,
+        SwapFace: Support(limits={"video": "not here"}),
         Upload: NATIVE,
         Press: Support(note="not on its pages, which show the buttons"),
         **BUTTONS,
@@ -135,6 +135,7 @@ class OctopusX(FamilyProvider):
         "Remix": "no page of its has it; vary the picture, or imagine it with another prompt",
         "Cancel": "no page of its has it; a task that waits for input may be left alone",
         "Imagine.bot": "write --niji in the prompt",
+        "SwapFace.video": "give target, a picture",
         "Press.remix": "press without it, or imagine the picture with another prompt",
         "speed": f"only {', '.join(kind.__name__ for kind in _WITH_MODE)} have one",
     }
