@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from mjbridge import (
+    Action,
     Blend,
     Certainty,
     Command,
@@ -19,6 +20,7 @@ from mjbridge import (
     Describe,
     Edit,
     Extend,
+    Flow,
     Imagine,
     InvalidCommand,
     Level,
@@ -27,7 +29,9 @@ from mjbridge import (
     Remix,
     Shorten,
     Speed,
+    Status,
     Support,
+    Task,
     Video,
 )
 from mjbridge.bodies import Body, Key, picture
@@ -40,6 +44,7 @@ from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
 
 _HOST: Final = "https://api.cometapi.com"
 _FILTERED: Final = (Imagine, Edit)
+_FILMS: Final = (Action.VIDEO, Action.VIDEO_EXTEND)
 _PATHS: Final = (Speed.FAST, Speed.TURBO)
 
 
@@ -120,6 +125,14 @@ class CometAPI(FamilyProvider):
         if isinstance(command, Extend):
             body["image"] = f"{_HOST}/mj/image/{quote(command.task_id, safe='')}"
         return path, body
+
+    def fetch_many(self, task_ids: Sequence[str]) -> Flow[list[Task]]:
+        """The list's items have no `videoUrl`, which the page of a single task has: a finished video is read there."""
+        tasks = yield from super().fetch_many(task_ids)
+        for place, task in enumerate(tasks):
+            if task.status is Status.COMPLETED and task.action in _FILMS and not task.video_urls:
+                tasks[place] = yield from self.fetch(task.id)
+        return tasks
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
         """`accountFilter.modes` or a path, as the option says; shorten has only a path, of which one is turbo's."""
