@@ -31,7 +31,7 @@ def matches(record: Record) -> dict[str, Match]:
 
 def reader(*, keep_raw: bool, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
     """Reads records of any dialect. It asks first who recognised the last one, for a file is seldom mixed."""
-    recognizers = list(_recognizers(keep_raw, on_doubt))
+    recognizers = list(_bound_recognizers(keep_raw) if on_doubt is None else _recognizers(keep_raw, on_doubt))
 
     def read(record: Record) -> Task:
         for place, recognize in enumerate(recognizers):
@@ -96,6 +96,11 @@ def _all_signs(providers: Iterable[Provider]) -> Signs:
 @cache
 def _bound(name: str, keep_raw: bool) -> Callable[[Record], Task]:
     return _provider(name).normalizer(keep_raw=keep_raw)
+
+
+@cache
+def _bound_recognizers(keep_raw: bool) -> tuple[Recognizer, ...]:
+    return tuple(_recognizers(keep_raw, None))
 
 
 @cache
