@@ -10,6 +10,7 @@ import mjbridge
 from mjbridge import Bridge, Cancel, Confirm, Imagine, Inpaint, Press, Status, Upscale, Zoom, plugins
 from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, SlowReply, pictures
 from mjbridge.emulator.faults import Faults, HttpFault, QueueFull
+from mjbridge.emulator.transport import SECONDS
 from mjbridge.testing.stage import Clock
 
 
@@ -41,6 +42,22 @@ def test_an_upscale_is_its_picture_at_twice_the_size() -> None:
 def _emulator(provider: str = "mjproxy", duration: float = 10.0) -> tuple[Emulator, Clock]:
     clock = Clock()
     return Emulator(plugins.load(provider)(), clock=clock, duration=duration), clock
+
+
+def test_the_environment_says_how_long_a_grid_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = Bridge({"accounts": {"main": {"provider": "mjproxy", "base_url": "emulator:"}}})
+    assert bridge.fetch(bridge.imagine("pig")).done
+    monkeypatch.setenv(SECONDS, "1e6")
+    slow = Bridge(bridge.config)
+    assert slow.fetch(slow.imagine("pig")).status is Status.PENDING
+
+
+@pytest.mark.parametrize("seconds", ["", "soon", "-1", "nan", "inf"])
+def test_seconds_that_are_none_are_refused(seconds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECONDS, seconds)
+    bridge = Bridge({"accounts": {"main": {"provider": "mjproxy", "base_url": "emulator:"}}})
+    with pytest.raises(mjbridge.ConfigError, match=f"MJBRIDGE_EMULATOR_SECONDS is '{seconds}'"):
+        bridge.imagine("pig")
 
 
 def test_a_task_moves_by_the_clock_alone() -> None:

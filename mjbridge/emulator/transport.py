@@ -1,6 +1,7 @@
 """The emulated vendor, and the transport that reaches it in process."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -12,13 +13,16 @@ from mjbridge.config import EMULATOR
 from mjbridge.emulator.faults import Faults, HttpFault, SlowReply
 from mjbridge.emulator.jobs import JobFolder, JobMemory, Jobs
 from mjbridge.emulator.simulator import Simulator
-from mjbridge.errors import AuthenticationError, TaskNotFound, Unavailable
+from mjbridge.errors import AuthenticationError, ConfigError, TaskNotFound, Unavailable
 from mjbridge.provider import Provider
 from mjbridge.serving import picture, reply
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
 IN_PROCESS_URL: Final = "https://emulator.invalid"
 """Where the in-process emulator's pictures seem to be; by RFC 2606 no such host will ever exist."""
+
+SECONDS: Final = "MJBRIDGE_EMULATOR_SECONDS"
+"""The environment variable that says how many seconds a grid takes where nobody makes the emulator by hand."""
 
 _PICTURES: Final = "/pictures/"
 
@@ -123,4 +127,15 @@ def open_emulator(provider: Provider, base_url: str, *, read_timeout: float = 60
     """The emulator behind `emulator:`, or behind `emulator:FOLDER`, which remembers its tasks there."""
     folder = base_url.removeprefix(EMULATOR)
     jobs: Jobs = JobFolder(Path(folder).expanduser()) if folder else JobMemory()
-    return EmulatorTransport(Emulator(provider, jobs=jobs), read_timeout=read_timeout)
+    return EmulatorTransport(Emulator(provider, jobs=jobs, duration=_duration()), read_timeout=read_timeout)
+
+
+def _duration() -> float:
+    written = os.environ.get(SECONDS, "2")
+    try:
+        seconds = float(written)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ConfigError(f"${SECONDS} is {written!r}; it must be a number of seconds, as in 0 or 2.5")
+    return seconds
