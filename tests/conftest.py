@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mjbridge import Bridge
+from mjbridge.emulator.transport import SECONDS
 from mjbridge.transport import RequestsTransport
 from tests import servers
 from tests.environments import ROOT, build_wheel
-from tests.exchanges import KEY, PROVIDERS, OpenBridge
+from tests.exchanges import KEY, PATIENT, PROVIDERS, OpenBridge
 from tests.leaks import no_key_leaks
 from tests.servers import Handler, Scripted
+from tests.shell import Shell
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -24,6 +27,12 @@ __all__ = ["no_key_leaks"]
 
 # The benchmarks stand beside the tests: behind what is installed, so that no source of ours is taken for the wheel.
 sys.path.append(str(ROOT))
+
+# How long an example takes is the machine's business. A gate is not to fall by chance: there, each run has the same.
+settings.register_profile(
+    "any machine", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 collect_ignore = ["foreign"]  # a package of its own: tested where it is installed
 
@@ -51,12 +60,21 @@ def scripted() -> Iterator[Callable[[Handler], Scripted]]:
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine that runs the tests has in its environment must not matter to them."""
+    """What the machine that runs the tests has in its environment must not matter to them; and nothing takes time."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("NETRC", "MJBRIDGE_CONFIG"):
         monkeypatch.delenv(name, raising=False)
+    # Compiled once, not by each of the hundreds of processes.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv(SECONDS, "0")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """The command line, in the test's own folder."""
+    return Shell(tmp_path)
 
 
 @pytest.fixture(params=PROVIDERS)
@@ -71,7 +89,7 @@ def bridge() -> Iterator[OpenBridge]:
     with ExitStack() as stack:
 
         def build(provider: str, url: str, **settings: Any) -> Bridge:
-            account = {"provider": provider, "base_url": url, "api_key": KEY, "connect_timeout": 5, "read_timeout": 5}
+            account = {"provider": provider, "base_url": url, "api_key": KEY, **PATIENT}
             return stack.enter_context(Bridge({"accounts": {"a": account | settings}}, sleep=lambda _seconds: None))
 
         yield build

@@ -8,13 +8,14 @@ import venv
 from pathlib import Path
 from typing import Final
 
+from tests.processes import run
+
 ROOT: Final = Path(__file__).parent.parent
 
 
 def build_wheel(project: Path, folder: Path) -> Path:
     """The wheel of a project, built into a folder that is new."""
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(project)]
-    subprocess.run(command, check=True, capture_output=True)
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, project, check=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -33,8 +34,7 @@ class Environment:
         (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
         install = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "--quiet", "--no-deps"]
         options = ["--no-index", "--disable-pip-version-check", "--force-reinstall", "--no-compile"]
-        subprocess.run([*install, *options, *map(str, wheels)], check=True, capture_output=True)
-
+        run(*install, *options, *wheels, check=True)
         self._script("pytest", f'exec "{self.python}" -m pytest "$@"')
         self._script("pip", f'exec "{sys.executable}" -m pip --python "{self.python}" "$@"')
 
@@ -53,6 +53,4 @@ class Environment:
 
     def run(self, *arguments: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
         """Run the environment's Python in a folder."""
-        command = [str(self.python), *map(str, arguments)]
-        environment = {**os.environ, **self.variables}
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, check=False)
+        return run(self.python, *arguments, cwd=cwd, env={**os.environ, **self.variables})

@@ -1,6 +1,5 @@
 """What the tests over real sockets share: one call, what a vendor answers to it, and what comes of it."""
 
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -34,6 +33,15 @@ SELF_HOSTED: Final = "http://127.0.0.1:9"
 
 BRIEF: Final = 0.1
 """A time-out, in seconds, of a test that waits for it."""
+
+PATIENT: Final = {"connect_timeout": 30, "read_timeout": 30}
+"""The time-outs of an account in a test that waits for none."""
+
+SOON: Final = 20.0
+"""Seconds in which what ends after `BRIEF` has ended on any machine, and what goes on without end has not."""
+
+ENDLESS: Final = 5000
+"""So many drops, one each fifth of `BRIEF`, are no matter of time-outs: they fall for minutes."""
 
 
 class OpenBridge(Protocol):
@@ -76,12 +84,6 @@ def submit_reply(provider: str) -> bytes:
     if provider == "apimart":
         return reply(b'{"code": 200, "data": [{"status": "submitted", "task_id": "task_01K8SGYNNNVBQTXNR4MM964S7K"}]}')
     return reply(b'{"code": 1, "description": "Submit success", "result": "1730621826053455", "properties": {}}')
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def silent(connection: Connection) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
 _HOST: Final = "127.0.0.1"
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 30.0
 """Seconds after which a server gives up on a silent client: only a broken test waits so long."""
 _GLANCE: Final = 0.001
 _CHUNK: Final = 2**16
@@ -47,6 +47,14 @@ def serve(application: "WSGIApplication") -> Generator[str]:
         thread.join(_PATIENCE)
         server.task_dispatcher.shutdown()
         _wasyncore.close_all(sockets)
+
+
+@contextmanager
+def nobody() -> Generator[str]:
+    """The base URL of a port that is taken, and at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind((_HOST, 0))
+        yield f"http://{_HOST}:{taken.getsockname()[1]}"
 
 
 class Connection:
@@ -150,6 +158,7 @@ class Scripted:
         self.requests: list[bytes] = []
         self.connections: list[Connection] = []
         self._handler = handler
+        self._heard = threading.Condition()
         self._closing = threading.Event()
         self._listener = socket.create_server((_HOST, 0))
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -159,6 +168,19 @@ class Scripted:
     def url(self) -> str:
         """The base URL."""
         return f"http://{_HOST}:{self._listener.getsockname()[1]}"
+
+    def heard(self, count: int = 1) -> list[bytes]:
+        """The requests as they came, once there are so many: a client that gave up may be ahead of its own."""
+        with self._heard:
+            self._heard.wait_for(lambda: len(self.requests) >= count, _PATIENCE)
+        return self.requests
+
+    def forget(self) -> None:
+        """Forget all requests, once every client has left."""
+        for connection in self.connections:
+            connection.ended.wait(_PATIENCE)
+        self.connections.clear()
+        self.requests.clear()
 
     def close(self) -> None:
         """Accept no more, and end the handlers that still run."""
@@ -178,10 +200,15 @@ class Scripted:
             if self._closing.is_set():
                 peer.close()
                 return
-            connection = Connection(peer, self.requests.append, self._closing)
+            connection = Connection(peer, self._record, self._closing)
             self.connections.append(connection)
             self._threads.append(threading.Thread(target=self._handle, args=(connection,), daemon=True))
             self._threads[-1].start()
+
+    def _record(self, request: bytes) -> None:
+        with self._heard:
+            self.requests.append(request)
+            self._heard.notify_all()
 
     def _handle(self, connection: Connection) -> None:
         # The client may leave in the middle of anything.

@@ -1,7 +1,6 @@
 """Tasks as Arrow batches: both ways without loss, and records of any column or table under the engines people use."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,13 +12,14 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import dataset, parquet
 
 import mjbridge
 from mjbridge import Attempt, Button, MalformedRecord, PluginError, Status, Task, arrow
 from mjbridge.testing import mutated, record_cases
+from tests.processes import run
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RECORDS: list[dict[str, Any]] = [
@@ -225,7 +225,6 @@ def test_columns_that_are_missing_or_unknown_do_no_harm() -> None:
     assert arrow.tasks(pa.record_batch({"id": ["1"], "mine": [2], "texts": pa.nulls(1)})) == [Task(id="1")]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records=st.lists(mutated(RECORDS), max_size=5))
 def test_wild_records_are_tasks_or_rejects_and_the_same_as_one_by_one(records: list[dict[str, Any]]) -> None:
     lines = [json.dumps(record).encode() for record in records]
@@ -285,7 +284,7 @@ def test_duckdb_hands_over_records_and_takes_tasks(tmp_path: Path) -> None:
 
 def test_without_pyarrow_the_module_says_what_to_install() -> None:
     program = "import sys; sys.modules['pyarrow'] = None; import mjbridge.arrow"
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    done = run(sys.executable, "-c", program)
     assert "ConfigError: mjbridge.arrow needs pyarrow: install mjbridge[arrow]" in done.stderr
 
 
@@ -293,5 +292,5 @@ def test_nobody_imports_it_unasked() -> None:
     program = (
         'import mjbridge, mjbridge.cli, sys; mjbridge.normalize(b\'{"id": "1", "imageUrl": ""}\'); print(*sys.modules)'
     )
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    done = run(sys.executable, "-c", program, check=True)
     assert "pyarrow" not in done.stdout.split()

@@ -1,7 +1,6 @@
 """Every benchmark runs, on few records: what it measures is its own business, that its answers agree is ours."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,14 +11,14 @@ from benchmarks.normalize import NAMED, check
 from benchmarks.rivals import Sample, ours
 from benchmarks.samples import records
 from mjbridge import Status, normalize
-
-ROOT = Path(__file__).parent.parent
+from tests.environments import ROOT
+from tests.processes import run
 
 
 def _run(*arguments: str) -> str:
     """In a process of its own: a benchmark binds itself to a core."""
-    program = [sys.executable, "-m", "benchmarks", *arguments, "--records", "200", "--rounds", "1"]
-    return subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    sizes = ("--records", "200", "--rounds", "1")
+    return run(sys.executable, "-m", "benchmarks", *arguments, *sizes, cwd=ROOT, check=True).stdout
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

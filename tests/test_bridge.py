@@ -33,6 +33,7 @@ from mjbridge.testing import FakeTransport
 from mjbridge.testing.stage import Clock
 from mjbridge.wire import Transport
 from mjbridge_mjproxy import MJProxy
+from tests.processes import PATIENCE
 
 PROVIDERS = ("apimart", "cometapi", "mjproxy", "octopusx")
 
@@ -300,7 +301,7 @@ def test_an_account_whose_key_is_long_in_coming_keeps_no_other_waiting() -> None
     def open_slowly(_provider: Provider, settings: AccountSettings) -> Transport:
         if settings.base_url == "http://slow":
             asked.set()
-            assert answered.wait(5)
+            assert answered.wait(PATIENCE)
         return FakeTransport()
 
     accounts = {name: {"provider": "mjproxy", "base_url": f"http://{name}"} for name in ("slow", "quick", "known")}
@@ -308,13 +309,13 @@ def test_an_account_whose_key_is_long_in_coming_keeps_no_other_waiting() -> None
     bridge.account("known")
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(bridge.account, "slow")
-        assert asked.wait(5)
+        assert asked.wait(PATIENCE)
         try:
             for name in ("known", "quick"):
-                assert pool.submit(bridge.account, name).result(1).name == name
+                assert pool.submit(bridge.account, name).result(PATIENCE).name == name
         finally:
             answered.set()
-        assert slow.result(5) is bridge.account("slow")
+        assert slow.result(PATIENCE) is bridge.account("slow")
 
 
 def test_a_file_s_name_is_the_task_s_own_on_every_disk(tmp_path: Path) -> None:

@@ -5,15 +5,13 @@ import gzip
 import json
 import lzma
 import os
-import pty
 import re
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +26,14 @@ from mjbridge import Status, Task, arrow, bulk
 from mjbridge.bulk import Settings
 from mjbridge.records import sources
 from mjbridge.task import decode
-from tests.test_cli import Shell
+from tests.processes import run, running, uncovered
+from tests.shell import Shell
 
 MANY = 20_000
 GRID: dict[str, Any] = {"status": "SUCCESS", "progress": "100%", "imageUrl": "https://cdn.example.com/g.png"}
 COLUMNS = (
     "id integer primary key, mj_id text, status text, progress text, submit_time bigint, prompt text, buttons text"
 )
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
 
 
 def _lines(count: int, **more: Any) -> bytes:
@@ -95,20 +89,11 @@ def test_quiet_says_nothing_but_what_was_rejected(shell: Shell) -> None:
 
 def test_a_terminal_shows_a_bar_with_the_rate_and_the_time_left(shell: Shell) -> None:
     _write(shell, "in.jsonl", _lines(MANY))
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "mjbridge", "normalize", "in.jsonl", "-o", "out.jsonl", "--workers", "2"]
-    environment = shell.environment | {"TERM": "xterm-256color"}
-    with subprocess.Popen(command, cwd=shell.folder, env=environment, stderr=theirs):
-        os.close(theirs)
-        shown = b"".join(_until_hung_up(ours)).decode()
+    shell.environment["TERM"] = "xterm-256color"
+    shown = shell.terminal("normalize", "in.jsonl", "-o", "out.jsonl", "--workers", "2", stream="stderr")
     text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown)
     assert f"100% {MANY:,} records (" in text
     assert "left 0:00:00" in text
-
-
-def _until_hung_up(terminal: int) -> Iterator[bytes]:
-    with open(terminal, "rb", buffering=0) as file, suppress(OSError):  # Linux says so when nobody is left
-        yield from iter(lambda: file.read(2**16), b"")
 
 
 def test_rejects_and_issues_go_to_files_whole_and_verbatim(shell: Shell) -> None:
@@ -142,7 +127,7 @@ def test_latest_is_one_merged_task_an_id_in_order_of_first_appearance(shell: She
     ]
     _write(shell, "log.jsonl", "\n".join(map(json.dumps, story)).encode())
     for workers in ("1", "2"):
-        done = shell("normalize", "log.jsonl", "--latest", "--provider", "mjproxy", "--workers", workers)
+        done = shell.process("normalize", "log.jsonl", "--latest", "--provider", "mjproxy", "--workers", workers)
         second, first = _tasks(done.stdout)
         assert (second.id, second.status, second.prompt, second.parent_id) == ("2", Status.COMPLETED, "pig", "9")
         assert first.id == "1"
@@ -187,7 +172,7 @@ def test_workers_change_no_byte(shell: Shell, form: str) -> None:
     for workers in ("1", "2", "3"):
         names = [f"{name}{workers}" for name in ("out", "bad", "doubtful")]
         options = ("-o", names[0], "--rejects", names[1], "--issues", names[2], "--workers", workers)
-        assert shell("normalize", "in", "--provider", "mjproxy", *options).returncode == 3
+        assert shell.process("normalize", "in", "--provider", "mjproxy", *options).returncode == 3
         seen.add(tuple((shell.folder / name).read_bytes() for name in names))
     ((tasks, _, issues),) = seen
     assert len(tasks.splitlines()) == 10_000
@@ -261,47 +246,28 @@ def test_a_full_disk_leaves_the_file_as_it_was(shell: Shell, output: str) -> Non
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
-    # What measures the tests' coverage writes a file too, and would meet the same limit.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    done = subprocess.run(
-        [sys.executable, "-m", "mjbridge", "normalize", "in.jsonl", "-o", output],
-        cwd=shell.folder,
-        env=environment,
-        capture_output=True,
-        check=False,
-        preexec_fn=limit,
-    )
+    command = (sys.executable, "-m", "mjbridge", "normalize", "in.jsonl", "-o", output)
+    done = run(*command, cwd=shell.folder, env=uncovered(shell.environment), preexec_fn=limit)
     assert done.returncode == 1
-    assert done.stderr.decode().splitlines()[-1] == f"mjbridge: {output}: File too large"
-    assert b"Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == f"mjbridge: {output}: File too large"
+    assert "Traceback" not in done.stderr
     assert (shell.folder / output).read_bytes() == b"before"
     assert _files(shell) == sorted(["in.jsonl", output])
 
 
 def _interrupted(shell: Shell, *arguments: str, begun: str) -> subprocess.CompletedProcess[bytes]:
     """`mjbridge normalize`, which would read for ever, interrupted as a terminal does it once such a file is there."""
-    command = [sys.executable, "-m", "mjbridge", "normalize", "-", *arguments]
-    # A Ctrl-C inside of coverage, which takes a lock for every function it meets, would end in that lock.
-    environment = {name: value for name, value in shell.environment.items() if not name.startswith("COVERAGE_")}
-    running = subprocess.Popen(
-        command,
-        cwd=shell.folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    with running, ExitStack() as stack:
-        stack.callback(running.kill)
-        assert running.stdin
-        running.stdin.write(_lines(MANY))
-        running.stdin.flush()
+    command = (sys.executable, "-m", "mjbridge", "normalize", "-", *arguments)
+    with running(*command, cwd=shell.folder, env=uncovered(shell.environment), stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write(_lines(MANY))
+        process.stdin.flush()
         while not list(shell.folder.glob(begun)):
-            assert running.poll() is None
+            assert process.poll() is None
             time.sleep(0.01)
-        os.killpg(running.pid, signal.SIGINT)
-        _, said = running.communicate(timeout=30)
-    return subprocess.CompletedProcess(command, running.returncode, stderr=said)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, stderr=said)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -324,7 +290,7 @@ def test_a_missing_extra_is_named(shell: Shell, module: str, output: str, extra:
     (shell.folder / "hidden").mkdir()
     _write(shell, f"hidden/{module}.py", b"raise ImportError")
     shell.environment["PYTHONPATH"] = str(shell.folder / "hidden")
-    done = shell("normalize", "-", "-o", output, stdin=_lines(1))
+    done = shell.process("normalize", "-", "-o", output, stdin=_lines(1))
     assert done.returncode == 2
     assert f"mjbridge[{extra}]" in done.stderr.decode()
     assert b"Traceback" not in done.stderr
@@ -355,7 +321,7 @@ def _new_api(path: Path, count: int) -> None:
 def test_a_table_is_read_in_the_order_of_its_key(shell: Shell, workers: str) -> None:
     _new_api(shell.folder / "one-api.db", 2500)
     source = ("--from", "sqlite:///one-api.db", "--table", "midjourneys")
-    done = shell("normalize", *source, "--workers", workers)
+    done = shell.process("normalize", *source, "--workers", workers)
     tasks = _tasks(done.stdout)
     assert [task.id for task in tasks] == [str(number) for number in reversed(range(2500))]
     assert tasks[0].buttons[0].custom_id == "b"

@@ -15,6 +15,7 @@ import requests
 import mjbridge
 from mjbridge import Bridge, Status, Task, callbacks
 from mjbridge.callbacks import LIMIT, Recent
+from tests.processes import PATIENCE
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -202,7 +203,7 @@ def test_the_vendor_posts_and_the_application_hears(bridge: Bridge, serve: Start
     url = wsgi(bridge, serve, news.append)
     # APIMart puts "/callback" behind the address it is given.
     for told, path in ((HALF, SECRET), (DONE, f"hooks/{SECRET}"), (DONE, SECRET), (HALF, f"{SECRET}/callback")):
-        answer = requests.post(f"{url}/{path}", json=told, timeout=5)
+        answer = requests.post(f"{url}/{path}", json=told, timeout=PATIENCE)
         assert (answer.status_code, answer.content) == (204, b"")
     assert [task.status for task in news] == [Status.PROCESSING, Status.COMPLETED]
 
@@ -226,7 +227,7 @@ def test_anybody_else_hears_no(
     method: str, path: str, sent: bytes, status: int, bridge: Bridge, serve: StartApplication
 ) -> None:
     news: list[Task] = []
-    answer = requests.request(method, wsgi(bridge, serve, news.append) + path, data=sent, timeout=5)
+    answer = requests.request(method, wsgi(bridge, serve, news.append) + path, data=sent, timeout=PATIENCE)
     assert (answer.status_code, answer.content) == (status, b"")
     assert answer.headers.get("Allow") == ("POST" if status == 405 else None)
     assert news == []
@@ -234,7 +235,7 @@ def test_anybody_else_hears_no(
 
 def test_a_body_that_is_said_to_be_too_long_is_not_waited_for(bridge: Bridge, serve: StartApplication) -> None:
     host = wsgi(bridge, serve, print).removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=5)
+    connection = http.client.HTTPConnection(host, timeout=PATIENCE)
     connection.putrequest("POST", f"/{SECRET}")
     connection.putheader("Content-Length", str(LIMIT + 1))
     connection.endheaders(b"x" * (LIMIT + 1))
@@ -247,7 +248,7 @@ def test_a_body_in_chunks_is_read_to_its_end(bridge: Bridge, serve: StartApplica
     news: list[Task] = []
     told = body(HALF)
     url = f"{wsgi(bridge, serve, news.append)}/{SECRET}"
-    assert requests.post(url, data=iter([told[:10], told[10:]]), timeout=5).status_code == 204
+    assert requests.post(url, data=iter([told[:10], told[10:]]), timeout=PATIENCE).status_code == 204
     statuses: list[str] = []
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": f"/{SECRET}", "wsgi.input_terminated": True}
     application: Any = callbacks.wsgi(bridge, "mjproxy", SECRET, news.append)
@@ -273,7 +274,7 @@ def test_news_that_the_application_failed_at_is_news_again(
             raise RuntimeError("the database is down")
 
     url = f"{wsgi(bridge, serve, fail_once)}/{SECRET}"
-    assert [requests.post(url, json=DONE, timeout=5).status_code for _ in range(3)] == [500, 204, 204]
+    assert [requests.post(url, json=DONE, timeout=PATIENCE).status_code for _ in range(3)] == [500, 204, 204]
     assert len(heard) == 2
     capfd.readouterr()
 

@@ -9,14 +9,10 @@ import pytest
 
 from mjbridge import Cancel, Level, Provider, Upload, plugins
 from mjbridge.commands import COMMANDS, PARAMETERS, ByButton, Command, Drawing
-from tests.test_cli import PROVIDERS, Shell
+from tests.exchanges import PROVIDERS
+from tests.shell import Shell
 
 PAGE = Path(__file__).parent.parent / "docs" / "capabilities.md"
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
 
 
 def test_every_provider_says_of_every_command_whether_it_can(shell: Shell) -> None:

@@ -13,7 +13,7 @@ from mjbridge.emulator import Emulator, application
 from mjbridge.testing.cells import EXAMPLES, Parents, check_result
 from mjbridge.testing.stage import Clock, settled
 from mjbridge.transport import RequestsTransport
-from tests.test_cli import PROVIDERS
+from tests.exchanges import PROVIDERS
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

@@ -1,11 +1,9 @@
-"""The command line, as a person or a script meets it: a process of its own."""
+"""The command line, as a person or a script meets it."""
 
 import json
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,53 +11,24 @@ import pytest
 from mjbridge import Status, Task
 from mjbridge.cli.commands import cli
 from mjbridge.cli.sections import SECTIONS
+from mjbridge.emulator.transport import SECONDS
+from tests.exchanges import PROVIDERS
+from tests.processes import run
+from tests.shell import Shell
 
-PROVIDERS = ("apimart", "cometapi", "mjproxy", "octopusx")
 PROMPT = "a lighthouse at dusk --ar 16:9"
 
 
-class Shell:
-    """A folder and a home of its own, in which `mjbridge` is run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        own = {name: str(folder / "home") for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")}
-        self.environment = {**os.environ, **own, "COLUMNS": "200"}
-        self.environment.pop("MJBRIDGE_CONFIG", None)
-
-    def __call__(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [sys.executable, "-m", "mjbridge", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-
-    def task(self, *arguments: str, exit_code: int = 0) -> Task:
-        """The one task that a `--json` command prints."""
-        done = self(*arguments, "--json")
-        assert done.returncode == exit_code, done.stderr.decode()
-        (line,) = done.stdout.splitlines()
-        return msgspec.json.decode(line, type=Task)
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
-
-
 def test_imagine_on_the_emulator_ends_with_five_pictures(shell: Shell) -> None:
-    """Every provider, at the same time."""
+    """Every provider, at the same time and at the emulator's own pace, in processes of their own."""
+    del shell.environment[SECONDS]
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(_imagine, shell, provider) for provider in PROVIDERS]:
             done.result()
 
 
 def _imagine(shell: Shell, provider: str) -> None:
-    done = shell("imagine", PROMPT, "--emulate", provider, "--download", provider)
+    done = shell.process("imagine", PROMPT, "--emulate", provider, "--download", provider)
     assert done.returncode == 0, done.stderr.decode()
     out = done.stdout.decode()
     pictures = sorted((shell.folder / provider).iterdir())
@@ -162,6 +131,7 @@ def test_a_failed_task_is_shown_with_its_reason_and_exit_code_1(shell: Shell) ->
 
 
 def test_a_wait_that_runs_out_names_the_task(shell: Shell) -> None:
+    shell.environment[SECONDS] = "600"
     done = shell("imagine", "pig", "--emulate", "apimart", "--timeout", "0.1")
     assert done.returncode == 1
     assert "emulated-apimart:task_" in done.stderr.decode()
@@ -188,17 +158,16 @@ def test_a_download_before_the_end_says_that_there_is_nothing(shell: Shell) -> N
 def test_a_narrow_encoding_replaces_what_it_cannot_say(shell: Shell, encoding: str) -> None:
     ref = shell.task("imagine", "pig", "--emulate", "apimart").ref
     shell.environment |= {"PYTHONIOENCODING": encoding}
-    done = shell("fetch", ref)
+    done = shell.process("fetch", ref)
     assert done.returncode == 0, done.stderr
     assert b"U1" in done.stdout
 
 
 def test_half_a_character_in_a_prompt_or_ref_is_misuse(shell: Shell) -> None:
     for arguments in ([b"imagine", b"\xff pig", b"--emulate", b"apimart"], [b"fetch", b"emulated-mjproxy:\xff"]):
-        command = [sys.executable.encode(), b"-m", b"mjbridge", *arguments]
-        done = subprocess.run(command, capture_output=True, env=shell.environment, check=False)
-        assert (done.returncode, done.stdout) == (2, b"")
-        assert b"half a character" in done.stderr
+        done = run(sys.executable, "-m", "mjbridge", *map(os.fsdecode, arguments), env=shell.environment)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "half a character" in done.stderr
 
 
 def test_what_rich_could_take_for_markup_is_shown_as_it_is(shell: Shell) -> None:
@@ -251,17 +220,16 @@ def test_help_loads_no_provider(shell: Shell) -> None:
         "loaded = [name for name in sys.modules if name.startswith(('mjbridge_', 'requests', 'stevedore', 'PIL'))]\n"
         "assert not loaded, loaded\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, env=shell.environment)
-    assert done.returncode == 0, done.stderr.decode()
-    assert b"Exit codes: 0 done, 1 failure, 2 misuse" in done.stdout
+    done = run(sys.executable, "-c", program, env=shell.environment)
+    assert done.returncode == 0, done.stderr
+    assert "Exit codes: 0 done, 1 failure, 2 misuse" in done.stdout
 
 
 def test_a_reader_that_goes_away_is_no_traceback(shell: Shell) -> None:
-    record = b'{"id":"1","imageUrl":"g"}'
+    document = json.dumps([{"id": "1", "imageUrl": "g"}] * 20_000)
     command = f'"{sys.executable}" -m mjbridge normalize - | head -c 1'
-    document = b"[" + b",".join([record] * 20_000) + b"]"
-    done = subprocess.run(command, shell=True, input=document, capture_output=True, env=shell.environment, check=False)
-    assert b"Traceback" not in done.stderr
+    done = run("sh", "-c", command, input=document, env=shell.environment)
+    assert (done.stdout, "Traceback" in done.stderr) == ("{", False)
 
 
 def test_help_lists_every_command_once() -> None:

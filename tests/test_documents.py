@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Generator, Mapping
@@ -18,6 +17,7 @@ from mjbridge import Config, Task, config
 from mjbridge.emulator import Emulator, application
 from mjbridge.plugins import load
 from tests.environments import ROOT, Environment
+from tests.processes import run
 from tests.servers import serve
 
 DOCS = ROOT / "docs"
@@ -62,8 +62,7 @@ def test_python_runs_as_it_stands(page: str, code: str, tmp_path: Path, emulated
     del page
     (tmp_path / "mjbridge.toml").write_text(REHEARSAL, encoding="utf-8")
     keys = {f"{name.upper()}_KEY": "sk-of-no-worth" for name in VENDORS.values()}
-    command, environment = [sys.executable, "-c", emulated(code)], {**os.environ, **keys}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = run(sys.executable, "-c", emulated(code), cwd=tmp_path, env={**os.environ, **keys})
     assert done.returncode == 0, done.stderr
 
 
@@ -90,9 +89,7 @@ def test_a_shell_session_works_from_an_empty_folder(
     user = installed.home / "mjbridge"
     user.mkdir(exist_ok=True)
     (user / "mjbridge.toml").write_text(f'journal = "{tmp_path}/journal.db"\n{REHEARSAL}', encoding="utf-8")
-    environment = {**os.environ, **installed.variables}
-    command = ["bash", "-e", "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = run("bash", "-e", "-c", code, cwd=tmp_path, env={**os.environ, **installed.variables})
     assert done.returncode == 0, done.stdout + done.stderr
 
 

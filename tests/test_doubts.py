@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mjbridge import Issue, Reject, Task, records
@@ -109,7 +109,6 @@ def _collected(source: Any) -> list[Issue]:
 
 
 @pytest.mark.parametrize("provider", ["apimart", "cometapi", "mjproxy", "octopusx"])
-@settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
 @given(data=st.data())
 def test_asking_for_issues_changes_no_task(provider: str, data: st.DataObject) -> None:
     """And every issue is a line of JSON."""
@@ -117,8 +116,11 @@ def test_asking_for_issues_changes_no_task(provider: str, data: st.DataObject) -
     record = data.draw(mutated([json.loads(each) for case in cases for each in case.records]))
     for source in ([record], [json.dumps(record).encode()]):
         found: list[Issue] = []
-        (asked,) = records.read(source, provider, on_issue=found.append)
-        (plain,) = records.read(source, provider)
-        assert asked == plain or isinstance(asked, Reject)
+        asked = list(records.read(source, provider, on_issue=found.append))
+        plain = list(records.read(source, provider))
+        # None at all of what was mutated into a page without records.
+        assert len(asked) == len(plain) <= 1
+        rejected = any(isinstance(each, Reject) for each in asked)
+        assert asked == plain or rejected
         assert all(json.loads(issue.to_json())["path"].startswith("$.") for issue in found)
-        assert not (isinstance(asked, Reject) and found)
+        assert not (rejected and found)

@@ -23,6 +23,8 @@ from mjbridge.downloads import Progress
 from mjbridge.emulator import Emulator, application
 from mjbridge.emulator import pictures as emulated
 from mjbridge.transport import links
+from tests.exchanges import PATIENT
+from tests.processes import PATIENCE
 from tests.servers import Connection, Handler, Scripted, answering, reply
 from tests.test_connections import CERTIFICATE
 
@@ -44,7 +46,7 @@ def bridge() -> Iterator[OpenBridge]:
     with ExitStack() as stack:
 
         def build(provider: str = "mjproxy", url: str = "http://127.0.0.1:9", **settings: Any) -> Bridge:
-            account = {"provider": provider, "base_url": url, "api_key": KEY, "connect_timeout": 5, "read_timeout": 5}
+            account = {"provider": provider, "base_url": url, "api_key": KEY, **PATIENT}
             return stack.enter_context(Bridge({"accounts": {"a": account | settings}}))
 
         yield build
@@ -131,7 +133,7 @@ def test_several_files_are_fetched_at_once_and_never_more_than_four(
         with lock:
             at_once += 1
             most = max(most, at_once)
-        both.wait(5)
+        both.wait(PATIENCE)
         with lock:
             at_once -= 1
         connection.send(reply(PNG))
@@ -169,7 +171,7 @@ def test_two_at_the_same_file_do_not_disturb_each_other(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(PATIENCE)
     assert names(tmp_path) == ["1.png"]
     assert (tmp_path / "1.png").read_bytes() == PNG
 

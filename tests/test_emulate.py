@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import requests
@@ -18,23 +18,21 @@ import mjbridge
 from mjbridge import Bridge, Status
 from mjbridge.emulator import BannedPrompt, FailTask, Fault, HttpFault, QueueFull, SlowReply
 from mjbridge.emulator.faults import parse
-
-PROVIDERS: Final = ("apimart", "cometapi", "mjproxy", "octopusx")
+from tests.exchanges import PROVIDERS
+from tests.processes import PATIENCE, running
+from tests.shell import Shell
 
 
 class Emulated:
     """A running `mjbridge emulate`."""
 
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "mjbridge", "emulate", "--port", "0", *arguments]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
-        )
-        assert self.process.stdout
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+        assert process.stdout
         lines: list[str] = []
         while not lines or not lines[-1].startswith("curl "):
-            lines.append(self.process.stdout.readline())
-            assert lines[-1], self.process.stderr and self.process.stderr.read()
+            lines.append(process.stdout.readline().decode())
+            assert lines[-1], process.stderr and process.stderr.read()
         self.greeting = "".join(lines[:-1])
         self.curl = lines[-1]
         self.config = tomllib.loads(self.greeting.partition("\n")[2])
@@ -47,8 +45,8 @@ class Emulated:
     def end(self, how: signal.Signals) -> tuple[int, str]:
         """Its exit code and what it said on stderr."""
         self.process.send_signal(how)
-        _, told = self.process.communicate(timeout=10)
-        return self.process.returncode, told
+        _, told = self.process.communicate()
+        return self.process.returncode, told.decode()
 
 
 Emulate = Callable[..., Emulated]
@@ -59,10 +57,9 @@ def emulate() -> Iterator[Emulate]:
     with ExitStack() as stack:
 
         def start(*arguments: str) -> Emulated:
-            emulated = Emulated(*arguments)
-            stack.callback(emulated.process.communicate)
-            stack.callback(emulated.process.kill)
-            return emulated
+            command = (sys.executable, "-m", "mjbridge", "emulate", "--port", "0", *arguments)
+            environment = {**os.environ, "COLUMNS": "200"}
+            return Emulated(stack.enter_context(running(*command, env=environment, stdout=subprocess.PIPE)))
 
         yield start
 
@@ -78,7 +75,7 @@ def test_a_story_over_http(provider: str, emulate: Emulate, tmp_path: Path) -> N
     assert (grid.status, single.status, len(paths)) == (Status.COMPLETED, Status.COMPLETED, 6)
     assert grid.image_url
     assert grid.image_url.startswith(f"{emulated.url}/")
-    assert requests.get(grid.image_url, timeout=5).headers["content-type"] == "image/png"
+    assert requests.get(grid.image_url, timeout=PATIENCE).headers["content-type"] == "image/png"
     code, told = emulated.end(signal.SIGINT)
     assert code == 0
     assert "Traceback" not in told
@@ -91,10 +88,10 @@ def test_the_curl_line_submits_in_the_dialect(provider: str, emulate: Emulate) -
     words = shlex.split(emulated.curl)
     assert words[:4] == ["curl", "-s", "-X", "POST"]
     headers = dict(words[place + 1].split(": ", 1) for place, word in enumerate(words) if word == "-H")
-    answer = requests.post(words[4], data=words[-1], headers=headers, timeout=5)
+    answer = requests.post(words[4], data=words[-1], headers=headers, timeout=PATIENCE)
     assert answer.status_code == 200
     assert answer.json()["code"] in (1, 200)
-    keyless = requests.post(words[4], data=words[-1], headers={"Content-Type": "application/json"}, timeout=5)
+    keyless = requests.post(words[4], data=words[-1], headers={"Content-Type": "application/json"}, timeout=PATIENCE)
     assert keyless.status_code in (401, 403)
     with emulated.bridge(api_key="sk-wrong") as bridge, pytest.raises(mjbridge.AuthenticationError):
         bridge.imagine("pig")
@@ -136,10 +133,12 @@ def test_it_ends_politely_on_a_terminate_too(emulate: Emulate) -> None:
         ([], "--provider"),
     ],
 )
-def test_misuse_is_said_before_anything_is_served(arguments: list[str], message: str, emulate: Emulate) -> None:
+def test_misuse_is_said_before_anything_is_served(
+    arguments: list[str], message: str, shell: Shell, emulate: Emulate
+) -> None:
     busy = emulate("--provider", "apimart").url.rpartition(":")[2] if "BUSY" in arguments else ""
     arguments = [word.replace("BUSY", busy) for word in arguments]
-    done = subprocess.run([sys.executable, "-m", "mjbridge", "emulate", *arguments], capture_output=True, check=False)
+    done = shell("emulate", *arguments)
     assert (done.returncode, done.stdout) == (2, b"")
     assert message in done.stderr.decode()
     assert b"Traceback" not in done.stderr

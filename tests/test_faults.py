@@ -28,11 +28,11 @@ from mjbridge import (
     plugins,
 )
 from mjbridge.emulator import Emulator
-from tests.exchanges import HTML, KEY, PROVIDERS, REF, REFUSAL, submit_reply, unused_port
-from tests.servers import Connection, Handler, Scripted, answering, reply, scripted
+from tests.exchanges import ENDLESS, HTML, KEY, PROVIDERS, REF, REFUSAL, submit_reply
+from tests.servers import Connection, Handler, Scripted, answering, nobody, reply, scripted
 
 PROMPT: Final = "a lighthouse at dusk"
-SECONDS: Final = 0.05
+SECONDS: Final = 0.1
 """The time-outs of the first account, where a fault is one of time."""
 NOW: Final = 1_700_000_000
 
@@ -68,7 +68,7 @@ def endless(head: bytes) -> Handler:
 def dripping(connection: Connection) -> None:
     connection.request()
     connection.send(reply(headers={"Content-Length": "1000000"}))
-    connection.drip(b" ", 100, SECONDS / 4)
+    connection.drip(b" ", ENDLESS, SECONDS / 4)
 
 
 def cut(body: bytes) -> Handler:
@@ -167,7 +167,7 @@ class Vendors:
         self.first = stack.enter_context(scripted(self._first))
         self.second = stack.enter_context(scripted(self._second))
         self.elsewhere = stack.enter_context(scripted(answering(reply(b"null"))))
-        self.nobody = f"http://127.0.0.1:{unused_port()}"
+        self.nobody = stack.enter_context(nobody())
 
     def _first(self, connection: Connection) -> None:
         self.handler(connection)
@@ -178,10 +178,10 @@ class Vendors:
     def fail(self, provider: str, row: Row) -> dict[str, object]:
         """Let the first vendor fail like that; gives the settings of its account."""
         for server in (self.first, self.second, self.elsewhere):
-            server.requests.clear()
+            server.forget()
         self.handler = row.vendor.handler(provider) if isinstance(row.vendor, Refuses) else row.vendor
         self.sound = answering(submit_reply(provider))
-        patience = SECONDS if self.handler in (silent, dripping) else 5
+        patience = SECONDS if self.handler in (silent, dripping) else 30
         url = self.nobody if self.handler is closed else self.first.url
         return {"base_url": url, "connect_timeout": patience, "read_timeout": patience}
 
@@ -272,5 +272,5 @@ def test_a_redirect_to_another_host(provider: str, status: int, vendors: Vendors
 def test_both_forms_of_retry_after_keep_the_account_out(provider: str, fault: str, vendors: Vendors) -> None:
     with opened(provider, FAULTS[fault], vendors) as bridge:
         assert [bridge.imagine(PROMPT).account for _ in range(2)] == ["second", "second"]
-        assert 80 < bridge.account("first").limits.cool_down.left <= 90
+        assert 30 < bridge.account("first").limits.cool_down.left <= 90
     assert (submits(vendors.first), submits(vendors.second)) == (1, 2)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from mjbridge.journal import Entry, Journal, submissions
 from mjbridge.testing import FakeTransport
 from mjbridge.testing.stage import Clock
 from mjbridge_mjproxy import MJProxy
+from tests.processes import running
 from tests.servers import Connection, Handler, Scripted, answering, reply
 
 KEY = "sk-journaled-0123456789"
@@ -472,16 +474,18 @@ else:
 """
 
 
-def _submitting(url: str, place: Path, name: str, how: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", _SUBMITTING, url, str(place), name, how], stderr=subprocess.PIPE)
+def _submitting(
+    url: str, place: Path, name: str, how: str = "once"
+) -> "AbstractContextManager[subprocess.Popen[bytes]]":
+    return running(sys.executable, "-c", _SUBMITTING, url, place, name, how)
 
 
 def test_processes_share_a_journal(vendor: tuple[str, _Accepted], place: Path) -> None:
     """From the first moment on, when each of them would make the file."""
     url, accepted = vendor
-    processes = [_submitting(url, place, f"process {number}", "once") for number in range(4)]
-    said = [process.communicate(timeout=60)[1].decode() for process in processes]
-    assert said == [""] * 4
+    with ExitStack() as stack:
+        processes = [stack.enter_context(_submitting(url, place, f"process {number}")) for number in range(4)]
+        assert [process.communicate()[1].decode() for process in processes] == [""] * 4
     entries = _check_nothing_lost(place, accepted)
     assert [entry.outcome for entry in entries] == ["accepted"] * 32
 
@@ -489,7 +493,8 @@ def test_processes_share_a_journal(vendor: tuple[str, _Accepted], place: Path) -
 def test_killing_the_process_at_any_point_loses_no_accepted_task(vendor: tuple[str, _Accepted], place: Path) -> None:
     """Forty processes in a loop of submits are killed, each at a moment of its own."""
     url, accepted = vendor
-    assert _submitting(url, place, "killed", "killed").communicate(timeout=60)[1].decode() == ""
+    with _submitting(url, place, "killed", "killed") as process:
+        assert process.communicate()[1].decode() == ""
     with accepted.busy:
         entries = _check_nothing_lost(place, accepted)
     assert len(accepted.jobs) > 40
@@ -505,9 +510,11 @@ def test_a_process_that_dies_between_acceptance_and_answer_leaves_a_doubt(
         connection.request()
         os.kill(processes[0].pid, signal.SIGKILL)
 
-    processes.append(_submitting(scripted(kill).url, place, "dying", "once"))
-    _, said = processes[0].communicate(timeout=60)
-    assert (processes[0].returncode, said) == (-signal.SIGKILL, b"")
+    url = scripted(kill).url
+    with _submitting(url, place, "dying") as process:
+        processes.append(process)
+        _, said = process.communicate()
+    assert (process.returncode, said) == (-signal.SIGKILL, b"")
     kept = Journal(place)
     assert _told(kept.unsettled()) == [("main", "unknown", "", "")]
     kept.close()

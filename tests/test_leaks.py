@@ -1,13 +1,13 @@
 """The watch over keys sees a key that is leaked on purpose, in each of the ways that there are."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import mjbridge
+from tests.environments import ROOT
+from tests.processes import run
 
-_ROOT = Path(__file__).parent.parent
 _TESTS = """
 import logging
 from mjbridge import Bridge, MJBridgeError, Unavailable, config, keys
@@ -94,15 +94,8 @@ def test_leak_of_a_key_from_elsewhere(monkeypatch):
 
 def test_each_leak_is_seen(tmp_path: Path) -> None:
     (tmp_path / "test_leaking.py").write_text(_TESTS)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.leaks", "-c", "/dev/null", "--rootdir", str(tmp_path)]
-    done = subprocess.run(
-        [*command, "-p", "no:cacheprovider", "-v", str(tmp_path)],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = (sys.executable, "-m", "pytest", "-p", "tests.leaks", "-c", "/dev/null", "--rootdir", tmp_path)
+    done = run(*command, "-p", "no:cacheprovider", "-v", tmp_path, cwd=ROOT)
     seen = set(re.findall(r"::(test_\w+) ERROR", done.stdout))
     assert seen == {name for name in re.findall(r"def (test_\w+)", _TESTS) if "leak" in name}, done.stdout
     assert len(seen) == 10

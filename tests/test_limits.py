@@ -15,6 +15,7 @@ from mjbridge import Bridge, HttpRequest, HttpResponse, MJBridgeError
 from mjbridge.limits import LONGEST_TASK
 from mjbridge.testing import FakeTransport
 from mjbridge.testing.contract import Clock
+from tests.processes import PATIENCE
 
 DOWN: Final = HttpResponse(503)
 PAGE: Final = HttpResponse(200, b"<html>")
@@ -172,7 +173,7 @@ def test_threads_share_the_rate() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(PATIENCE)
     assert len(transport.requests) == 8
     assert clock.now - began >= 7
 
@@ -279,7 +280,7 @@ def test_threads_never_have_more_tasks_in_flight_than_allowed() -> None:
     start = threading.Barrier(16)
 
     def submit(_number: int) -> str:
-        start.wait()
+        start.wait(PATIENCE)
         try:
             return bridge.imagine("pig").account
         except mjbridge.RateLimited:

@@ -1,12 +1,12 @@
 """What is installed: the wheel, its entry points, its types and its public names."""
 
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import mjbridge
 from tests.environments import Environment
+from tests.processes import run
 
 # What `import mjbridge` may cost: modules of any kind that a bare Python has not loaded already.
 MODULES_AT_MOST = 150
@@ -36,7 +36,7 @@ def test_public_names_are_sorted_and_complete() -> None:
 def test_importing_mjbridge_is_light() -> None:
     """No HTTP library, no discovery, no provider, no extra; and few modules of any kind."""
     program = "import sys; before = set(sys.modules); import mjbridge; print(*(set(sys.modules) - before))"
-    modules = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    modules = run(sys.executable, "-c", program, check=True).stdout.split()
     extras = {"click", "rich", "PIL", "platformdirs", "pyarrow", "sqlalchemy", "keyring"}
     assert not {name for name in modules if name in HEAVY | extras or name.startswith("mjbridge_")}
     assert len(modules) <= MODULES_AT_MOST, sorted(modules)

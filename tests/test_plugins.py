@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import pytest
 
-PROVIDERS: Final = ("apimart", "cometapi", "mjproxy", "octopusx")
+from tests.exchanges import PROVIDERS
+from tests.processes import run
+
 BUILDS_ON: Final = {"cometapi": {"mjproxy"}, "octopusx": {"mjproxy"}}
 
 GOOD: Final = """
@@ -85,9 +87,7 @@ def python(*arguments: str, home: Path, path: tuple[Path, ...] = ()) -> subproce
         "XDG_CACHE_HOME": str(home),
         "PYTHONIOENCODING": "utf-8",
     }
-    done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8", env=environment, check=False
-    )
+    done = run(sys.executable, *arguments, env=environment)
     assert done.returncode == 0, done.stderr
     return done
 

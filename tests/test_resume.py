@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from mjbridge import Bridge, ConfigError, Imagine, JournalError, Status, Task
 from mjbridge.cli import commands
+from mjbridge.emulator.transport import SECONDS
 from mjbridge.journal import Journal
 
 CONFIGURATION = """\
@@ -90,7 +91,10 @@ def test_resume_waits_for_every_task_of_every_account_and_saves_its_pictures(she
     assert (again.return_value, again.stdout) == (0, "")
 
 
-def test_a_task_that_does_not_settle_is_named_and_stays(shell: Callable[..., Result]) -> None:
+def test_a_task_that_does_not_settle_is_named_and_stays(
+    shell: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECONDS, "600")
     (task,) = _submit("main")
     said = shell("resume", "--timeout", "0.3")
     assert said.return_value == 1

@@ -2,11 +2,7 @@
 
 import io
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,36 +11,26 @@ from PIL import Image
 
 from mjbridge.emulator import pictures
 from tests.servers import Connection, Handler, Scripted, reply
-from tests.test_cli import Shell
+from tests.shell import Shell
 
 CELL = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m▀")
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    shell = Shell(tmp_path)
-    shell.environment |= {"XDG_CACHE_HOME": str(tmp_path / "home"), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+def shell(shell: Shell) -> Shell:
+    shell.environment |= {
+        "XDG_CACHE_HOME": str(shell.folder / "home"),
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+    }
     shell.environment.pop("NO_COLOR", None)
     return shell
 
 
-def in_terminal(shell: Shell, *arguments: str, lines: int = 11) -> str:
-    """What a terminal of 40 columns shows."""
-    ours, theirs = pty.openpty()
-    environment = {**shell.environment, "COLUMNS": "40", "LINES": str(lines)}
-    command = [sys.executable, "-m", "mjbridge", *arguments]
-    with subprocess.Popen(command, cwd=shell.folder, env=environment, stdout=theirs, stderr=subprocess.PIPE) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while part := os.read(ours, 2**16):
-                shown += part
-        except OSError:
-            pass  # Linux's way to say that the other side is closed
-        _, told = process.communicate()
-    os.close(ours)
-    assert process.returncode == 0, told
-    return shown.decode()
+def in_terminal(shell: Shell, *arguments: str) -> str:
+    """What a terminal of 40 columns and 11 lines shows."""
+    shell.environment |= {"COLUMNS": "40", "LINES": "11"}
+    return shell.terminal(*arguments)
 
 
 def test_a_terminal_shows_the_picture_in_half_blocks(shell: Shell) -> None:
@@ -101,7 +87,7 @@ def test_open_hands_the_picture_to_the_desktop(shell: Shell) -> None:
     viewer.chmod(0o755)
     (shell.folder / "a.jpg").write_bytes(_jpeg((10, 10)))
     shell.environment["PATH"] = f"{viewer.parent}:{shell.environment['PATH']}"
-    done = shell("show", "a.jpg", "--open")
+    done = shell.process("show", "a.jpg", "--open")
     assert (done.returncode, done.stdout) == (0, b"")
     assert (shell.folder / "opened").read_text().strip() == "a.jpg"
 

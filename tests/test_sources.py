@@ -262,7 +262,7 @@ PIECES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(PIECES, st.data())
 def test_any_bytes_at_all_are_tasks_and_rejects_that_stand_in_them(pieces: list[bytes], data: st.DataObject) -> None:
     """Nothing else is raised, numbers have no gap, offsets do not go back, and no reject holds what is not there."""
@@ -281,7 +281,7 @@ def test_any_bytes_at_all_are_tasks_and_rejects_that_stand_in_them(pieces: list[
     json.loads(b"[" + b",".join(item.to_json() for _, item in rejects) + b"]")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(list(FORMS.values())), max_size=3), st.integers(1, 64))
 def test_how_much_is_read_at_a_time_makes_no_difference(pieces: list[bytes], size: int) -> None:
     class Slow(io.BytesIO):

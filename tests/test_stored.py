@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mjbridge import Certainty, MalformedRecord, Task, fields
@@ -176,7 +176,6 @@ def test_numbers_for_enums_change_nothing_else() -> None:
     assert rows.wire(record) == record | {"status": "IN_PROGRESS", "action": "IMAGINE"}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
 @given(record=mutated([*RECORDS, ROW, TRUEAI, DOCUMENT, CALLBACK, WIRE]))
 def test_any_record_is_read_and_left_alone(record: dict[str, Any]) -> None:
     """Nothing raises, the record stays what it was, and what comes out is in the wire form already."""
@@ -193,10 +192,10 @@ KEYS = [*(key for form in rows.FORMS for key in form.columns), "id", "Id", "_id"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["[]", '{"id": 1}', "5"]),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*KEYS, "$date", "Url"]), inner),
+    max_leaves=20,
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
 @given(record=st.dictionaries(st.sampled_from(KEYS), JSON))
 def test_any_mix_of_the_forms_keys_is_read(record: dict[str, Any]) -> None:
     before = repr(record)

@@ -2,16 +2,17 @@
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mjbridge import Bridge, InvalidCommand, Status, Task, TaskFailed, Unsupported
 from mjbridge.emulator import pictures
+from mjbridge.emulator.transport import SECONDS
 from mjbridge.wire import HttpResponse
+from tests.exchanges import PROVIDERS
+from tests.shell import Shell
 from tests.test_bridge import Rehearsal, record, scripted
-from tests.test_cli import PROVIDERS, Shell
 
 EMULATE = ("--emulate", "apimart")
 
@@ -47,16 +48,9 @@ def test_the_story_by_api(provider: str, tmp_path: Path) -> None:
     assert (blended.action, len(blended.image_urls)) == ("blend", 4)
 
 
-def test_the_story_by_command_line(tmp_path: Path) -> None:
-    """Every provider, at the same time."""
-    with ThreadPoolExecutor() as pool:
-        for told in [pool.submit(_story, provider, tmp_path / provider) for provider in PROVIDERS]:
-            told.result()
-
-
-def _story(provider: str, folder: Path) -> None:
-    folder.mkdir()
-    shell = Shell(folder)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_story_by_command_line(provider: str, shell: Shell) -> None:
+    folder = shell.folder
     (folder / "cat.png").write_bytes(pictures.single("a cat", 1))
     (folder / "mask.png").write_bytes(pictures.single("a mask", 2))
     emulate = ("--emulate", provider)
@@ -234,8 +228,9 @@ def test_what_no_button_says_is_refused_even_where_the_buttons_are_at_hand() -> 
     assert len(transport.requests) == 1
 
 
-def test_an_upload_and_a_cancel_leave_their_places() -> None:
+def test_an_upload_and_a_cancel_leave_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is finished at once must not count against `max_in_flight` for ever."""
+    monkeypatch.setenv(SECONDS, "600")
     settings = {"provider": "mjproxy", "base_url": "emulator:", "max_in_flight": 1}
     with Bridge({"accounts": {"main": settings}}) as bridge:
         for _ in range(3):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -24,7 +25,7 @@ from mjbridge.task import Bot, Speed, Status, Task
 from mjbridge.testing.cells import Cells
 from mjbridge.testing.fake import FakeTransport
 from mjbridge.testing.fixtures import Conversation, FixtureRequest, RecordCase, conversations, record_cases
-from mjbridge.testing.stage import KEY, PROMPT, Clock, settled
+from mjbridge.testing.stage import KEY, PROMPT, Clock, settled, story
 from mjbridge.testing.wild import mutated
 from mjbridge.wire import HttpRequest, HttpResponse
 
@@ -90,9 +91,8 @@ class ProviderContract(Cells):
         module = loaded.__module__.partition(".")[0]
         builds_on = {each.__module__.partition(".")[0] for each in loaded.__mro__}
         program = f"import sys, {module}; print(*sys.modules)"
-        modules = subprocess.run(
-            [sys.executable, "-c", program], check=True, capture_output=True, text=True
-        ).stdout.split()
+        command = [sys.executable, "-c", program]
+        modules = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split()
         providers = {point.value.partition(":")[0].partition(".")[0] for point in plugins.entry_points()}
         assert "requests" not in modules
         assert {each for each in modules if each in providers} <= builds_on | {module}
@@ -174,11 +174,7 @@ class ProviderContract(Cells):
     def test_a_task_on_its_way_shows_no_result(self) -> None:
         """Pending, then processing with rising progress; a preview is never a picture."""
         clock, account, _ = self._emulated()
-        task = account.submit(Imagine(prompt=PROMPT))
-        seen = [task]
-        while not seen[-1].done:
-            clock.sleep(0.5)
-            seen.append(account.fetch(task.id))
+        seen = list(story(account, clock, account.submit(Imagine(prompt=PROMPT))))
         assert not any(each.images or each.buttons for each in seen if not each.done)
         shares = [0 if each.progress is None else each.progress for each in seen]
         assert shares == sorted(shares)
@@ -291,9 +287,7 @@ class ProviderContract(Cells):
 
     def _records(self) -> list[dict[str, Any]]:
         """Records to start from: those of the fixtures, or else what the server half writes."""
-        cases = record_cases(self.fixtures) if self.fixtures else []
-        written = [json.loads(record) for case in cases for record in case.records]
-        return written or list(self._rendered())
+        return _written(self.fixtures) or list(self._rendered())
 
     def _rendered(self) -> Iterator[dict[str, Any]]:
         clock, account, emulator = self._emulated()
@@ -308,6 +302,12 @@ class ProviderContract(Cells):
         families = {each.__module__.partition(".")[0] for each in bases}
         names = [point.name for point in plugins.entry_points() if re.split(r"[.:]", point.value)[0] in families]
         return {*names, None}
+
+
+@cache
+def _written(folder: Path | None) -> list[dict[str, Any]]:
+    cases = record_cases(folder) if folder else []
+    return [json.loads(record) for case in cases for record in case.records]
 
 
 def _whole(request: HttpRequest | FixtureRequest) -> tuple[object, ...]:

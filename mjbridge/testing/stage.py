@@ -1,6 +1,7 @@
 """What the contract's tests are made of: a provider, its emulator, and a clock set by hand."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -16,6 +17,8 @@ from mjbridge.wire import Transport
 KEY: Final = "sk-contract-key"
 NOW: Final = 1_790_000_000.0
 """Epoch seconds at which the emulator of these tests begins."""
+_LONGEST: Final = 60.0
+"""Seconds in which each of the emulator's tasks is over ten times."""
 PROMPT: Final = "a lighthouse at dusk --ar 16:9"
 
 
@@ -36,10 +39,18 @@ class Clock:
 
 def settled(account: Account, clock: Clock, task: Task) -> Task:
     """The task when nothing more will happen by itself."""
+    return list(story(account, clock, task))[-1]
+
+
+def story(account: Account, clock: Clock, task: Task) -> Iterator[Task]:
+    """The task as it was accepted, and as it is after each second until nothing more will happen by itself."""
+    yield task
+    end = clock() + _LONGEST
     while not task.settled:
+        assert clock() < end, f"the emulator's {task} is read as one that does not settle"
         clock.sleep(1.0)
         task = account.fetch(task.id)
-    return task
+        yield task
 
 
 class Stage:
