@@ -15,7 +15,7 @@ from mjbridge.emulator.transport import SECONDS
 from mjbridge.transport import RequestsTransport
 from tests import servers
 from tests.environments import ROOT, build_wheel
-from tests.exchanges import KEY, PATIENT, PROVIDERS, OpenBridge
+from tests.exchanges import KEY, PATIENT, PROVIDERS, SELF_HOSTED, OpenBridge
 from tests.leaks import no_key_leaks
 from tests.servers import Handler, Scripted
 from tests.shell import Shell
@@ -77,6 +77,12 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where a journal may be."""
+    return tmp_path / "jobs.db"
+
+
 @pytest.fixture(params=PROVIDERS)
 def provider(request: pytest.FixtureRequest) -> str:
     """Each of the four."""
@@ -88,7 +94,7 @@ def bridge() -> Iterator[OpenBridge]:
     """Opens bridges with one account, whose pauses take no time, until the test ends."""
     with ExitStack() as stack:
 
-        def build(provider: str, url: str, **settings: Any) -> Bridge:
+        def build(provider: str = "mjproxy", url: str = SELF_HOSTED, **settings: Any) -> Bridge:
             account = {"provider": provider, "base_url": url, "api_key": KEY, **PATIENT}
             return stack.enter_context(Bridge({"accounts": {"a": account | settings}}, sleep=lambda _seconds: None))
 

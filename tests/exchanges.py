@@ -47,7 +47,7 @@ ENDLESS: Final = 5000
 class OpenBridge(Protocol):
     """Builds a bridge with one account, `a`."""
 
-    def __call__(self, provider: str, url: str, **settings: Any) -> Bridge: ...
+    def __call__(self, provider: str = "mjproxy", url: str = SELF_HOSTED, **settings: Any) -> Bridge: ...
 
 
 StartServer = Callable[[Handler], Scripted]

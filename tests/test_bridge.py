@@ -1,10 +1,8 @@
 """Bridge: what applications use, over scripted and emulated vendors."""
 
 import json
-import logging
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from mjbridge import (
     HttpRequest,
     HttpResponse,
     Imagine,
-    MJBridgeError,
     Press,
     Status,
     Task,
@@ -27,52 +24,13 @@ from mjbridge import (
 )
 from mjbridge.account import Account
 from mjbridge.config import AccountSettings
-from mjbridge.emulator import Emulator, EmulatorTransport, FailTask
 from mjbridge.provider import Provider
 from mjbridge.testing import FakeTransport
-from mjbridge.testing.stage import Clock
 from mjbridge.wire import Transport
 from mjbridge_mjproxy import MJProxy
+from tests.exchanges import PROVIDERS
 from tests.processes import PATIENCE
-
-PROVIDERS = ("apimart", "cometapi", "mjproxy", "octopusx")
-
-
-class Rehearsal:
-    """A bridge over one emulated account, on a clock that its sleeps move."""
-
-    def __init__(self, provider: str, duration: float = 6.0) -> None:
-        self.clock = Clock()
-        self.emulators: list[Emulator] = []
-        self.duration = duration
-        self.bridge = Bridge(
-            {"accounts": {"main": {"provider": provider, "base_url": "emulator:", "poll_interval": 1}}},
-            clock=self.clock,
-            sleep=self.clock.sleep,
-            transport=self._transport,
-        )
-
-    def _transport(self, provider: Provider, settings: AccountSettings) -> Transport:
-        assert settings.emulated
-        self.emulators.append(Emulator(provider, clock=self.clock, duration=self.duration))
-        return EmulatorTransport(self.emulators[-1], sleep=self.clock.sleep)
-
-
-def scripted(replies: Sequence[HttpResponse | MJBridgeError], **account: Any) -> tuple[Bridge, FakeTransport, Clock]:
-    """A bridge whose one account answers from a script."""
-    clock, transport = Clock(), FakeTransport(replies)
-    settings = {"provider": "mjproxy", "base_url": "http://mj.example", "api_key": "sk-secret", "poll_interval": 1}
-    bridge = Bridge(
-        {"accounts": {"main": settings | account}},
-        clock=clock,
-        sleep=clock.sleep,
-        transport=lambda _provider, _settings: transport,
-    )
-    return bridge, transport, clock
-
-
-def record(**fields: object) -> HttpResponse:
-    return HttpResponse(200, json.dumps({"id": "1", "action": "IMAGINE", "imageUrl": ""} | fields).encode())
+from tests.rehearsals import Rehearsal, record, scripted
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -217,14 +175,6 @@ def test_a_vendor_s_long_text_is_cut() -> None:
     assert len(caught.value.message) == len(caught.value.body) == 500
 
 
-@pytest.mark.parametrize("timeout", [-1, float("nan")])
-def test_a_wait_without_an_end_is_refused(timeout: float) -> None:
-    bridge, transport, _ = scripted([])
-    with pytest.raises(mjbridge.InvalidCommand, match="seconds is none"):
-        bridge.wait("main:1", timeout)
-    assert transport.requests == []
-
-
 @pytest.mark.parametrize("task", [None, 5, "main:.", "main:..", "main:\ud800"])
 def test_what_is_no_task_s_ref_is_refused_before_any_request(task: Any) -> None:
     bridge, transport, _ = scripted([])
@@ -251,19 +201,6 @@ def test_a_page_behind_the_image_proxy_is_no_picture() -> None:
     bridge, _, _ = scripted([HttpResponse(200, b"<html>")])
     with pytest.raises(mjbridge.MalformedReply, match="no PNG"):
         bridge.image("main:1")
-
-
-def test_updates_come_only_with_a_change() -> None:
-    bridge, _, _ = scripted([record(status="IN_PROGRESS"), record(status="IN_PROGRESS"), record(status="SUCCESS")])
-    updates: list[Task] = []
-    bridge.wait("main:1", on_update=updates.append)
-    assert [task.status for task in updates] == [Status.PROCESSING, Status.COMPLETED]
-
-
-def test_failures_in_passing_do_not_add_up() -> None:
-    down, running = HttpResponse(503), record(status="IN_PROGRESS")
-    bridge, _, _ = scripted([*([down] * 4), running, *([down] * 4), record(status="SUCCESS")])
-    assert bridge.wait("main:1").status is Status.COMPLETED
 
 
 def test_closing_a_bridge_closes_its_transports() -> None:
@@ -316,118 +253,6 @@ def test_an_account_whose_key_is_long_in_coming_keeps_no_other_waiting() -> None
         finally:
             answered.set()
         assert slow.result(PATIENCE) is bridge.account("slow")
-
-
-def test_a_file_s_name_is_the_task_s_own_on_every_disk(tmp_path: Path) -> None:
-    """Ids that differ by case, hold what no path may, or are a device's name come out apart."""
-    transport = FakeTransport(pictures={"u": b"RIFF\x00\x0a\x00\x0dWEBP"})
-    bridge = Bridge(
-        {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}},
-        transport=lambda _provider, _settings: transport,
-    )
-    names: list[str] = []
-    for task_id in ("1730621718151844", "aBc", "ABC", "a/b", "a.b", "CON", "x" * 300):
-        task = Task(id=task_id, account="main", status=Status.COMPLETED, image_url="u")
-        (saved,) = bridge.download(task, tmp_path)
-        names.append(saved.name)
-    assert names[0] == "1730621718151844.webp"
-    assert len({name.lower() for name in names}) == len(names)
-    assert all(len(name) < 100 and "CON.webp" not in name for name in names)
-
-
-def test_a_disk_that_refuses_leaves_no_partial_file(tmp_path: Path) -> None:
-    (tmp_path / "1.png").mkdir()
-    transport = FakeTransport(pictures={"u": b"\x89PNG\r\n\x1a\n"})
-    bridge = Bridge(
-        {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}},
-        transport=lambda _provider, _settings: transport,
-    )
-    with pytest.raises(mjbridge.InvalidCommand, match="cannot be saved there"):
-        bridge.download(Task(id="1", account="main", status=Status.COMPLETED, image_url="u"), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["1.png"]
-
-
-def test_waiting_stops_at_needs_input() -> None:
-    bridge, transport, _ = scripted([record(status="MODAL")])
-    assert bridge.wait("main:1").status is Status.NEEDS_INPUT
-    assert len(transport.requests) == 1
-
-
-def test_waiting_on_a_done_task_asks_nobody() -> None:
-    bridge, transport, _ = scripted([])
-    done = Task(id="1", account="main", status=Status.FAILED)
-    assert bridge.wait(done) is done
-    assert transport.requests == []
-
-
-def test_waiting_keeps_what_the_vendor_no_longer_says() -> None:
-    bridge, _, _ = scripted([HttpResponse(200, b'{"code":1,"result":"1"}'), record(status="SUCCESS")])
-    task = bridge.wait(bridge.imagine("pig", state="order 17"))
-    assert (task.prompt, task.state, task.status) == ("pig", "order 17", Status.COMPLETED)
-
-
-def test_a_wait_that_runs_out_carries_the_last_task_and_can_go_on() -> None:
-    bridge, transport, clock = scripted([record(status="IN_PROGRESS", progress=f"{n}%") for n in range(20)])
-    began = clock.now
-    with pytest.raises(mjbridge.WaitTimeout) as caught:
-        bridge.wait("main:1", timeout=5)
-    assert caught.value.task is not None
-    assert caught.value.task.progress == len(transport.requests) - 1
-    assert clock.now - began <= 5
-    assert "main:1" in str(caught.value)
-
-
-def test_a_poll_that_fails_in_passing_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    down = HttpResponse(503, b"", {"retry-after": "7"})
-    bridge, _, clock = scripted([down, HttpResponse(200, b"<html>"), record(status="SUCCESS")])
-    began = clock.now
-    with caplog.at_level(logging.WARNING, logger="mjbridge"):
-        assert bridge.wait("main:1").status is Status.COMPLETED
-    assert clock.now - began == 8
-    assert len(caplog.records) == 2
-    assert "sk-secret" not in caplog.text
-
-
-def test_a_vendor_that_stays_down_ends_the_wait() -> None:
-    bridge, transport, _ = scripted([HttpResponse(503) for _ in range(9)])
-    with pytest.raises(mjbridge.Unavailable):
-        bridge.wait("main:1")
-    assert len(transport.requests) == 5
-
-
-def test_an_error_that_no_retry_mends_ends_the_wait_at_once() -> None:
-    bridge, transport, _ = scripted([HttpResponse(401)])
-    with pytest.raises(mjbridge.AuthenticationError):
-        bridge.wait("main:1")
-    assert len(transport.requests) == 1
-
-
-def test_run_raises_for_a_failed_task_and_carries_it() -> None:
-    rehearsal = Rehearsal("apimart")
-    rehearsal.bridge.account("main")
-    rehearsal.emulators[0].faults.add(FailTask(reason="the moon was in the way"))
-    with pytest.raises(mjbridge.TaskFailed, match="the moon was in the way") as caught:
-        rehearsal.bridge.run(Imagine(prompt="a lighthouse"))
-    assert caught.value.task is not None
-    assert caught.value.task.status is Status.FAILED
-    assert rehearsal.bridge.run(Imagine(prompt="a lighthouse")).status is Status.COMPLETED
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [[HttpResponse(401)], [mjbridge.Unavailable("no connection")] * 5, [HttpResponse(200, b"<html>")] * 5],
-    ids=["refused", "no connection", "a page"],
-)
-def test_a_run_that_can_no_longer_ask_for_its_task_never_looks_like_a_refused_submit(
-    trouble: Sequence[HttpResponse | MJBridgeError],
-) -> None:
-    """The task is paid for: who takes `Unavailable` for a submit that nobody took would pay again."""
-    bridge, _, _ = scripted([HttpResponse(200, b'{"code":1,"result":"7"}'), *trouble])
-    with pytest.raises(mjbridge.WaitTimeout, match="task main:7 was accepted") as caught:
-        bridge.run(Imagine(prompt="pig"))
-    assert caught.value.task is not None
-    assert (caught.value.task.ref, caught.value.account) == ("main:7", "main")
-    assert isinstance(caught.value.__cause__, MJBridgeError)
 
 
 @pytest.mark.parametrize("ref", ["", "main", "main:", ":1"])
@@ -507,26 +332,3 @@ def test_a_route_s_first_account_takes_the_task_and_an_account_may_be_named() ->
     )
     assert bridge.imagine("pig").account == "two"
     assert bridge.imagine("pig", route="one").account == "one"
-
-
-def test_a_download_needs_a_finished_picture(tmp_path: Path) -> None:
-    bridge, _, _ = scripted([])
-    with pytest.raises(mjbridge.InvalidCommand, match="no finished picture"):
-        bridge.download(Task(id="1", account="main", status=Status.PROCESSING, preview_url="p"), tmp_path)
-
-
-def test_a_hostile_id_names_no_path_and_a_page_is_no_picture(tmp_path: Path) -> None:
-    png = b"\x89PNG\r\n\x1a\n..."
-    transport = FakeTransport(pictures={"https://cdn/ok": png, "https://cdn/html": b"<html>"})
-    bridge = Bridge(
-        {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}},
-        transport=lambda _provider, _settings: transport,
-    )
-    hostile = Task(id="../../etc/x", account="main", status=Status.COMPLETED, image_url="https://cdn/ok")
-    (saved,) = bridge.download(hostile, tmp_path / "out")
-    assert saved.parent == tmp_path / "out"
-    assert saved.read_bytes() == png
-    page = Task(id="1", account="main", status=Status.COMPLETED, image_url="https://cdn/html")
-    with pytest.raises(mjbridge.MalformedReply, match="no PNG, JPEG, WebP or GIF"):
-        bridge.download(page, tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [saved.name]

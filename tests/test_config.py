@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import pytest
 
-from mjbridge import Bridge, Config, ConfigError, MJBridgeError, PluginError, Task, config, keys
+from mjbridge import Bridge, Config, ConfigError, MJBridgeError, PluginError, Task, config
+from tests.configurations import ACCOUNT, open_account, with_account
 
 KEY: Final = "sk-secret-0123456789abcdef"
 
@@ -24,8 +25,6 @@ poll_interval = 1
 default = ["main", "spare"]
 cheap = { accounts = ["spare"] }
 """
-
-ACCOUNT: Final[dict[str, Any]] = {"provider": "mjproxy", "base_url": "emulator:"}
 
 
 @pytest.fixture(autouse=True)
@@ -228,36 +227,36 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_place(key: str, value: ob
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
 def test_a_time_out_that_no_socket_can_have_is_refused(key: str, seconds: float) -> None:
     with pytest.raises(ConfigError, match=key):
-        _open(base_url="http://127.0.0.1:9", **{key: seconds})
+        open_account(base_url="http://127.0.0.1:9", **{key: seconds})
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
 def test_a_poll_interval_that_nobody_can_sleep_is_refused(seconds: float) -> None:
     with pytest.raises(ConfigError, match="poll_interval"):
-        _open(poll_interval=seconds)
+        open_account(poll_interval=seconds)
 
 
 @pytest.mark.parametrize(("key", "number"), [("max_rate", 0), ("max_rate", -1), ("max_in_flight", 0)])
 def test_a_limit_that_lets_nothing_through_is_refused(key: str, number: int) -> None:
     with pytest.raises(ConfigError, match=key):
-        _open(**{key: number})
+        open_account(**{key: number})
 
 
 @pytest.mark.parametrize("value", ["snow \N{SNOWMAN}", "two\nlines", "two\r\nX-Other: lines", "a\x00b"])
 def test_a_header_that_http_cannot_carry_is_refused_and_its_value_not_echoed(value: str) -> None:
     with pytest.raises(ConfigError, match="X-Note") as caught:
-        _open(base_url="http://127.0.0.1:9", headers={"X-Note": f"{KEY}{value}"})
+        open_account(base_url="http://127.0.0.1:9", headers={"X-Note": f"{KEY}{value}"})
     assert KEY not in str(caught.value)
     with pytest.raises(ConfigError, match="headers"):
-        _open(base_url="http://127.0.0.1:9", headers={value: "x"})
+        open_account(base_url="http://127.0.0.1:9", headers={value: "x"})
 
 
 def test_a_certificate_file_that_is_missing_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.pem"
     with pytest.raises(ConfigError, match=r"verify.*missing\.pem"):
-        _open(base_url="https://127.0.0.1:9", verify=str(missing))
+        open_account(base_url="https://127.0.0.1:9", verify=str(missing))
     missing.touch()
-    _open(base_url="https://127.0.0.1:9", verify=str(missing))
+    open_account(base_url="https://127.0.0.1:9", verify=str(missing))
 
 
 def test_a_configuration_that_cannot_be_parsed_is_not_echoed(tmp_path: Path) -> None:
@@ -316,106 +315,6 @@ def test_a_route_goes_to_its_first_account() -> None:
     assert bridge.imagine("a lighthouse").account == "spare"
 
 
-# Keys.
-
-
-def _with(**settings: Any) -> dict[str, Any]:
-    return {"accounts": {"main": {**ACCOUNT, **settings}}}
-
-
-def _open(**settings: Any) -> None:
-    Bridge(_with(**settings)).account("main")
-
-
-def test_a_key_is_read_from_the_environment_a_file_or_the_place_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OWN_KEY", KEY)
-    path = write(tmp_path / "key.txt", f"{KEY}\n")
-    for written in ("env:OWN_KEY", f"file:{path}", KEY, f"  {KEY}\n"):
-        assert keys.secret(written) == KEY
-    assert keys.secret("sk:with:colons") == "sk:with:colons"
-    assert keys.secret(None) == keys.secret("") == ""
-
-
-def test_a_key_file_may_stand_in_the_home_folder(nowhere: Path) -> None:
-    write(nowhere / "home" / "key.txt", KEY)
-    assert keys.secret("file:~/key.txt") == KEY
-
-
-def test_a_missing_variable_is_named_with_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
-    for value in (None, ""):
-        if value is not None:
-            monkeypatch.setenv("NO_SUCH_KEY", value)
-        with pytest.raises(ConfigError, match=r"main: .*NO_SUCH_KEY.*not set"):
-            _open(base_url="http://127.0.0.1:9", api_key="env:NO_SUCH_KEY")
-
-
-def test_a_missing_variable_is_no_matter_until_its_account_is_used() -> None:
-    broken = {"provider": "cometapi", "api_key": "env:NO_SUCH_KEY"}
-    bridge = Bridge({"accounts": {"main": ACCOUNT, "broken": broken}, "routes": {"default": ["main", "broken"]}})
-    assert bridge.imagine("a lighthouse").account == "main"
-    with pytest.raises(ConfigError, match="NO_SUCH_KEY"):
-        bridge.fetch("broken:1")
-
-
-@pytest.mark.parametrize("kind", ["missing", "folder", "binary"])
-def test_a_key_file_that_cannot_be_read_is_named_with_the_account(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "key.txt"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "binary":
-        path.write_bytes(b"\xff\xfe\xfd")
-    with pytest.raises(ConfigError) as caught:
-        _open(base_url="http://127.0.0.1:9", api_key=f"file:{path}")
-    assert "main: " in str(caught.value)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize("between", ["\n", "\r\n", " ", "\t", "\x7f", "\N{NO-BREAK SPACE}", "ü", "\u2028"])
-@pytest.mark.parametrize("kind", ["plain", "env", "file"])
-def test_a_key_that_no_header_can_carry_is_refused_and_not_echoed(
-    kind: str, between: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wrong = f"{KEY}{between}second"
-    if kind == "env":
-        monkeypatch.setenv("OWN_KEY", wrong)
-    path = write(tmp_path / "key.txt", wrong)
-    written = {"plain": wrong, "env": "env:OWN_KEY", "file": f"file:{path}"}[kind]
-    with pytest.raises(ConfigError) as caught:
-        _open(base_url="http://127.0.0.1:9", api_key=written)
-    assert "main: " in str(caught.value)
-    assert "second" not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
-    assert KEY not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
-
-
-@pytest.mark.parametrize("prefix", ["env:", "file:"])
-def test_a_prefix_without_a_name_is_no_key(prefix: str) -> None:
-    with pytest.raises(ConfigError):
-        keys.secret(prefix)
-
-
-def test_a_provider_that_needs_a_key_says_how_to_give_one() -> None:
-    for provider in ("apimart", "cometapi", "octopusx"):
-        for key in (None, "", "  "):
-            with pytest.raises(ConfigError, match=r"main: .*api_key = \"env:MAIN_KEY\""):
-                Bridge({"accounts": {"main": {"provider": provider, "api_key": key}}}).account("main")
-
-
-def test_an_emulated_account_needs_no_key_and_does_not_look_for_one() -> None:
-    for provider in ("apimart", "cometapi", "mjproxy", "octopusx"):
-        for key in (None, "env:NO_SUCH_KEY", "file:/no/such/file"):
-            account = {"provider": provider, "base_url": "emulator:", "api_key": key}
-            task = Bridge({"accounts": {"main": account}}).imagine("a lighthouse")
-            assert (task.provider, task.account) == (provider, "main")
-
-
-def test_a_key_does_not_show_in_what_a_configuration_prints() -> None:
-    loaded = config.load(_with(api_key=KEY, headers={"X-Api-Key": KEY}))
-    assert KEY not in f"{loaded} {loaded!r} {loaded.accounts['main']!r} {Bridge(loaded).account('main')!r}"
-
-
 # What the provider checks.
 
 
@@ -432,12 +331,12 @@ def test_a_key_does_not_show_in_what_a_configuration_prints() -> None:
 )
 def test_options_are_checked_by_the_provider(provider: str, options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
-        _open(provider=provider, options=options)
+        open_account(provider=provider, options=options)
     assert provider in str(caught.value)
 
 
 def test_options_reach_the_provider() -> None:
-    bridge = Bridge(_with(options={"speed": "none"}))
+    bridge = Bridge(with_account(options={"speed": "none"}))
     assert bridge.account("main").provider.options.speed == "none"
     with pytest.raises(MJBridgeError, match="speed"):
         bridge.imagine("a lighthouse", speed="fast")
@@ -449,7 +348,7 @@ def test_options_reach_the_provider() -> None:
 )
 def test_an_unknown_provider_is_named_with_the_nearest(provider: str, words: str) -> None:
     with pytest.raises(PluginError, match=words):
-        Bridge(_with(provider=provider)).imagine("a lighthouse")
+        Bridge(with_account(provider=provider)).imagine("a lighthouse")
 
 
 # Where the vendor is.
@@ -457,7 +356,7 @@ def test_an_unknown_provider_is_named_with_the_nearest(provider: str, words: str
 
 def test_a_provider_without_a_vendor_of_its_own_needs_a_base_url() -> None:
     with pytest.raises(ConfigError, match=r"main: .*mjproxy.*base_url"):
-        _open(base_url=None)
+        open_account(base_url=None)
 
 
 @pytest.mark.parametrize(
@@ -466,26 +365,26 @@ def test_a_provider_without_a_vendor_of_its_own_needs_a_base_url() -> None:
 )
 def test_a_base_url_begins_with_http_and_a_host(base_url: str) -> None:
     with pytest.raises(ConfigError, match=r"main: .*base_url"):
-        _open(base_url=base_url)
+        open_account(base_url=base_url)
 
 
 @pytest.mark.parametrize("base_url", ["http://[::1", "http://["])
 def test_a_base_url_that_is_none_at_all_is_a_mistake_too(base_url: str) -> None:
     with pytest.raises(ConfigError, match="base_url"):
-        _open(base_url=base_url)
+        open_account(base_url=base_url)
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "HTTPS://relay.invalid/v2/", "http://[::1]:8080"])
 def test_a_base_url_may_have_a_port_and_a_path(base_url: str) -> None:
-    _open(base_url=base_url)
+    open_account(base_url=base_url)
 
 
 def test_a_provider_with_a_vendor_of_its_own_has_its_base_url() -> None:
-    assert Bridge(_with(provider="cometapi", base_url=None, api_key=KEY)).account("main").provider.base_url
+    assert Bridge(with_account(provider="cometapi", base_url=None, api_key=KEY)).account("main").provider.base_url
 
 
 def test_an_emulator_behind_a_folder_remembers_its_tasks(tmp_path: Path) -> None:
-    settings = _with(base_url=f"emulator:{tmp_path / 'tasks'}")
+    settings = with_account(base_url=f"emulator:{tmp_path / 'tasks'}")
     task = Bridge(settings).imagine("a lighthouse")
     assert Bridge(settings).fetch(task.ref).prompt == "a lighthouse"
 
@@ -496,7 +395,7 @@ def test_nothing_is_opened_before_it_is_used() -> None:
     def transport(*_: object) -> Any:
         opened.append("a transport")
 
-    bridge = Bridge(_with(), transport=transport)
+    bridge = Bridge(with_account(), transport=transport)
     assert opened == []
     bridge.account("main")
     bridge.account("main")
@@ -505,7 +404,7 @@ def test_nothing_is_opened_before_it_is_used() -> None:
 
 @pytest.mark.parametrize("ref", ["", "main", "main:", ":1", ":"])
 def test_a_ref_is_an_account_and_an_id(ref: str) -> None:
-    bridge = Bridge(_with())
+    bridge = Bridge(with_account())
     calls: tuple[Callable[[], object], ...] = (
         lambda: bridge.fetch(ref),
         lambda: bridge.upscale(ref, 1),
@@ -518,4 +417,4 @@ def test_a_ref_is_an_account_and_an_id(ref: str) -> None:
 
 def test_a_task_read_from_storage_has_no_account_to_go_to() -> None:
     with pytest.raises(MJBridgeError, match="account:id"):
-        Bridge(_with()).fetch(Task(id="1730621826053455"))
+        Bridge(with_account()).fetch(Task(id="1730621826053455"))

@@ -43,27 +43,7 @@ from tests.exchanges import (
     task_reply,
 )
 from tests.processes import PATIENCE
-from tests.servers import Connection, answering, nobody, reply
-
-CERTIFICATE: Final = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgO5MucFMZqhnnnc5X
-/uwBk7YovmRcdVrtFYvedyiOxUKhRANCAAR69Aoz0ggwhuTDv/TuKtlBocIrnaWr
-HSs3I3bmVntBegTG5FkYQ7klEOxgrksLa+PW8lL0AClYbevP9cAqyyPz
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBXDCCAQKgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAkxMjcuMC4w
-LjEwIBcNMDAwMTAxMDAwMDAwWhgPMjEwMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
-CTEyNy4wLjAuMTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABHr0CjPSCDCG5MO/
-9O4q2UGhwiudpasdKzcjduZWe0F6BMbkWRhDuSUQ7GCuSwtr49byUvQAKVht68/1
-wCrLI/OjQzBBMA8GA1UdEQQIMAaHBH8AAAEwDwYDVR0TAQH/BAUwAwEB/zAdBgNV
-HQ4EFgQUZLUgk4CTk2Kl9XMinl18u2fYwtUwCgYIKoZIzj0EAwIDSAAwRQIhAPfN
-bQkHLJO6RnSg/kOM0uMVhW6F0WutIYNefcjVqo6NAiB2tWoUDkOmSWDEZoEYe9as
-I/Z/ohO8dZnxEh7qVy6mYw==
------END CERTIFICATE-----
-"""
-"""Of 127.0.0.1, signed by itself and good until 2100, with its key: it protects nothing."""
-
+from tests.servers import CERTIFICATE, Connection, answering, nobody, reply
 
 # No connection: nothing was sent.
 

@@ -1,99 +1,28 @@
-"""Finished files on disk, over real sockets: what is saved, what is gone on with, and where no link may lead."""
+"""Finished files on disk, over real sockets: what is saved, what is gone on with, and what is refused."""
 
-import io
-import ipaddress
 import os
 import re
-import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image, ImageChops
 
 import mjbridge
-from mjbridge import Bridge, Status, Task, pictures, plugins
+from mjbridge import Bridge, Status, Task, plugins
 from mjbridge.downloads import Progress
 from mjbridge.emulator import Emulator, application
 from mjbridge.emulator import pictures as emulated
-from mjbridge.transport import links
-from tests.exchanges import PATIENT
+from mjbridge.testing import FakeTransport
+from tests.exchanges import OpenBridge, StartServer
+from tests.files import MP4, PNG, breaking_off, done, names, serving
 from tests.processes import PATIENCE
-from tests.servers import Connection, Handler, Scripted, answering, reply
-from tests.test_connections import CERTIFICATE
+from tests.rehearsals import scripted
+from tests.servers import Connection, reply
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
-
-KEY: Final = "sk-secret-0123456789"
-PNG: Final = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000
-MP4: Final = b"\x00\x00\x00\x20ftypisom" + bytes(range(256)) * 1000
-TAG: Final = {"ETag": '"one"'}
-
-StartServer = Callable[[Handler], Scripted]
-OpenBridge = Callable[..., Bridge]
-
-
-@pytest.fixture
-def bridge() -> Iterator[OpenBridge]:
-    """A bridge with one account, `a`, of this very machine."""
-    with ExitStack() as stack:
-
-        def build(provider: str = "mjproxy", url: str = "http://127.0.0.1:9", **settings: Any) -> Bridge:
-            account = {"provider": provider, "base_url": url, "api_key": KEY, **PATIENT}
-            return stack.enter_context(Bridge({"accounts": {"a": account | settings}}))
-
-        yield build
-
-
-def done(url: str | None = None, **fields: Any) -> Task:
-    return Task(id=fields.pop("id", "1"), account="a", status=Status.COMPLETED, image_url=url, **fields)
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def serving(files: dict[str, bytes], headers: dict[str, str] = TAG) -> Handler:
-    """A server of files that can go on from a byte, where it has a tag to tell what."""
-
-    def handle(connection: Connection) -> None:
-        while request := connection.request():
-            content = files.get(request.split(b" ")[1].decode())
-            wanted = re.search(rb"Range: bytes=(\d+)-", request)
-            if content is None:
-                connection.send(reply(b"gone", 404))
-            elif wanted and int(wanted[1]) >= len(content):
-                connection.send(reply(b"", 416))
-            elif wanted and headers:
-                start = int(wanted[1])
-                told = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}", **headers}
-                connection.send(reply(content[start:], 206, told))
-            else:
-                connection.send(reply(content, headers=headers))
-
-    return handle
-
-
-def breaking_off(content: bytes, after: int, then: Handler, headers: dict[str, str] = TAG) -> Handler:
-    """The first connection ends in the middle of the file; the others are `then`'s."""
-    broken = threading.Event()
-
-    def handle(connection: Connection) -> None:
-        if broken.is_set():
-            then(connection)
-            return
-        broken.set()
-        connection.request()
-        connection.send(reply(content, headers=headers)[: after - len(content)])
-
-    return handle
 
 
 # What is saved.
@@ -325,150 +254,6 @@ def test_a_task_of_a_million_pictures_is_refused(bridge: OpenBridge, tmp_path: P
         bridge().download(done(image_urls=("http://127.0.0.1:9/1",) * 10**6), tmp_path)
 
 
-# Where no link may lead.
-
-
-PRIVATE: Final = (
-    "127.0.0.1",
-    "127.1",
-    "2130706433",
-    "0x7f.1",
-    "localhost",
-    "0.0.0.0",  # noqa: S104 nobody binds to it here
-    "10.0.0.1",
-    "172.16.0.1",
-    "192.168.1.1",
-    "100.100.100.200",
-    "169.254.169.254",
-    "168.63.129.16",
-    "224.0.0.1",
-    "255.255.255.255",
-    "[::1]",
-    "[::]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:10.0.0.1]",
-    "[64:ff9b::7f00:1]",
-    "[2002:7f00:1::]",
-    "[fe80::1]",
-    "[fd00:ec2::254]",
-    "[ff02::1]",
-)
-
-
-@pytest.mark.parametrize("host", PRIVATE)
-def test_a_link_into_the_network_at_home_is_not_followed(
-    host: str, bridge: OpenBridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tried: list[object] = []
-
-    def connect(_: socket.socket, address: object) -> None:
-        tried.append(address)
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
-    public = bridge("apimart", "http://93.184.215.14")
-    with pytest.raises(mjbridge.Unavailable, match="not public"):
-        public.download(done(f"http://{host}:8080/g.png"), tmp_path)
-    assert tried == []
-
-
-def test_nor_by_a_redirect(scripted: StartServer, bridge: OpenBridge, tmp_path: Path) -> None:
-    """The account is at home on 127.0.0.1, and nowhere else."""
-    server = scripted(answering(reply(b"", 302, {"Location": "http://169.254.169.254/latest/meta-data/"})))
-    with pytest.raises(mjbridge.Unavailable, match="not public"):
-        bridge("apimart").download(done(f"{server.url}/g"), tmp_path)
-
-
-def _resolving(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
-    """`evil.example` leads to the answers in turn."""
-    asked: list[str] = []
-    resolve = socket.getaddrinfo
-
-    def answer(host: Any, *arguments: Any, **options: Any) -> Any:
-        if host != "evil.example":
-            return resolve(host, *arguments, **options)
-        asked.append(host)
-        return resolve(answers[len(asked) - 1], *arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", answer)
-    return asked
-
-
-def test_nor_by_a_name(
-    scripted: StartServer, bridge: OpenBridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = scripted(serving({"/g": PNG}))
-    _resolving(monkeypatch, "127.0.0.1")
-    public = bridge("apimart", "http://93.184.215.14")
-    with pytest.raises(mjbridge.Unavailable, match="not public"):
-        public.download(done(server.url.replace("127.0.0.1", "evil.example") + "/g"), tmp_path)
-    assert server.connections == []
-
-
-def test_nor_by_a_name_that_leads_elsewhere_once_it_was_looked_at(
-    scripted: StartServer, bridge: OpenBridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The address that was looked at is the one connected to; the name is asked for once."""
-    server = scripted(serving({"/g": PNG}))
-    asked = _resolving(monkeypatch, "127.0.0.1", "127.0.0.2")
-    url = server.url.replace("127.0.0.1", "evil.example")
-    (path,) = bridge("apimart").download(done(f"{url}/g"), tmp_path)
-    assert path.read_bytes() == PNG
-    assert asked == ["evil.example"]
-    assert f"\r\nHost: {url.removeprefix('http://')}\r\n".encode() in server.requests[0]
-
-
-def test_the_certificate_must_be_the_name_s_own(
-    scripted: StartServer, bridge: OpenBridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Though it is the address that is connected to: the server's certificate is good for that alone."""
-    authority = tmp_path / "ca.pem"
-    authority.write_text(CERTIFICATE)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority)
-
-    def secure(connection: Connection) -> None:
-        connection.start_tls(context)
-        serving({"/g": PNG})(connection)
-
-    url = scripted(secure).url.replace("http://", "https://")
-    opened = bridge("apimart", verify=str(authority))
-    opened.download(done(f"{url}/g"), tmp_path / "out")
-    _resolving(monkeypatch, "127.0.0.1")
-    with pytest.raises(mjbridge.Unavailable, match="SSL"):
-        opened.download(done(f"{url.replace('127.0.0.1', 'evil.example')}/g", id="2"), tmp_path / "out")
-    assert names(tmp_path / "out") == ["1.png"]
-
-
-def test_through_a_proxy_a_name_is_the_proxy_s_affair_and_an_address_is_not(
-    scripted: StartServer, bridge: OpenBridge, tmp_path: Path
-) -> None:
-    proxy = scripted(answering(reply(PNG)))
-    opened = bridge("apimart", "http://93.184.215.14", proxy=proxy.url)
-    opened.download(done("http://cdn.invalid/g"), tmp_path)
-    assert proxy.requests[0].startswith(b"GET http://cdn.invalid/g ")
-    for host in ("169.254.169.254", "localhost", "LOCALHOST", "127.1", "0x7f.1", "2130706433", "[::1]"):
-        with pytest.raises(mjbridge.Unavailable, match="not public"):
-            opened.download(done(f"http://{host}/g", id="2"), tmp_path)
-    assert len(proxy.requests) == 1
-
-
-@given(st.ip_addresses())
-def test_no_address_of_a_network_at_home_is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    if address.is_loopback or address.is_private or address.is_link_local or address.is_multicast:
-        assert not links.is_public(str(address))
-    if isinstance(address, ipaddress.IPv4Address):
-        inside = {
-            f"::ffff:{address}",
-            str(ipaddress.IPv6Address(int(ipaddress.ip_address("64:ff9b::")) + int(address))),
-        }
-        assert {links.is_public(each) for each in inside} == {links.is_public(str(address))}
-
-
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
-def test_the_internet_is_public(address: str) -> None:
-    assert links.is_public(address)
-
-
 # A link that is dead.
 
 
@@ -492,78 +277,6 @@ def test_without_a_proxy_a_dead_link_is_the_error_it_is(
     assert names(tmp_path) == []
 
 
-# Singles.
-
-
-def _image(content: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(content)).convert("RGB")
-
-
-def _same(one: bytes, other: bytes) -> bool:
-    return ImageChops.difference(_image(one), _image(other)).getbbox() is None
-
-
-def test_a_grid_is_cut_into_its_four_singles() -> None:
-    tiles = pictures.cut(emulated.grid("pig"))
-    assert [_same(tile, emulated.single("pig", number)) for number, tile in enumerate(tiles, 1)] == [True] * 4
-
-
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF"])
-def test_a_grid_of_any_format_and_an_odd_size_is_cut_in_equal_parts(form: str) -> None:
-    file = io.BytesIO()
-    Image.new("RGB", (1025, 769), "teal").save(file, form)
-    assert [_image(tile).size for tile in pictures.cut(file.getvalue())] == [(512, 384)] * 4
-
-
-def test_what_cannot_be_cut_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    bomb = io.BytesIO()
-    Image.new("1", (9000, 9000)).save(bomb, "PNG")
-    dot = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(dot, "PNG")
-    for content in (b"", b"<html>", PNG, emulated.grid("pig")[:2000], bomb.getvalue(), dot.getvalue()):
-        with pytest.raises(mjbridge.MalformedReply):
-            pictures.cut(content)
-    monkeypatch.setitem(__import__("sys").modules, "PIL", None)
-    with pytest.raises(mjbridge.ConfigError, match=re.escape("mjbridge[pictures]")):
-        pictures.cut(PNG)
-
-
-def test_singles_are_cut_where_the_vendor_gives_only_the_grid(
-    scripted: StartServer, bridge: OpenBridge, tmp_path: Path
-) -> None:
-    server = scripted(serving({"/g": emulated.grid("pig")}))
-    task = done(f"{server.url}/g", action="imagine")
-    assert len(bridge().download(task, tmp_path)) == 1
-    paths = bridge().download(task, tmp_path, singles=True)
-    assert [path.name for path in paths] == ["1.png", "1_1.png", "1_2.png", "1_3.png", "1_4.png"]
-    assert _same(paths[3].read_bytes(), emulated.single("pig", 3))
-    assert len(server.requests) == 1
-    assert names(tmp_path) == [path.name for path in paths]
-
-
-def test_a_single_whose_link_is_dead_is_cut_where_it_is_known_which(
-    scripted: StartServer, bridge: OpenBridge, tmp_path: Path
-) -> None:
-    """Of fewer than four links moderation has dropped some: the second need not be the second of the grid."""
-    url = scripted(serving({"/g": emulated.grid("pig"), "/1": PNG, "/4": PNG})).url
-    links_of_four = tuple(f"{url}/{number}" for number in range(1, 5))
-    paths = bridge().download(done(f"{url}/g", image_urls=links_of_four, action="blend"), tmp_path, singles=True)
-    assert [path.name for path in paths] == ["1.png", "1_1.png", "1_2.png", "1_3.png", "1_4.png"]
-    assert paths[1].read_bytes() == PNG
-    assert _same(paths[2].read_bytes(), emulated.single("pig", 2))
-    with pytest.raises(mjbridge.Unavailable):
-        bridge().download(
-            done(f"{url}/g", id="2", image_urls=links_of_four[:2], action="blend"), tmp_path, singles=True
-        )
-
-
-def test_a_single_picture_is_not_cut(scripted: StartServer, bridge: OpenBridge, tmp_path: Path) -> None:
-    url = scripted(serving({"/g": emulated.grid("pig")})).url
-    zoom = mjbridge.Button("MJ::JOB::upsample_v7_2x_subtle::1::hash::SOLO", "Upscale (Subtle)")
-    for number, task in enumerate([done(f"{url}/g", action="upscale"), done(f"{url}/g", buttons=(zoom,))]):
-        assert len(bridge().download(task, tmp_path / str(number), singles=True)) == 1
-
-
 # The disk.
 
 
@@ -578,3 +291,55 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     with pytest.raises(mjbridge.InvalidCommand, match="No space left on device"):
         bridge().download(done(f"{url}/g"), tmp_path)
     assert names(tmp_path) == []
+
+
+def test_a_file_s_name_is_the_task_s_own_on_every_disk(tmp_path: Path) -> None:
+    """Ids that differ by case, hold what no path may, or are a device's name come out apart."""
+    transport = FakeTransport(pictures={"u": b"RIFF\x00\x0a\x00\x0dWEBP"})
+    bridge = Bridge(
+        {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}},
+        transport=lambda _provider, _settings: transport,
+    )
+    names: list[str] = []
+    for task_id in ("1730621718151844", "aBc", "ABC", "a/b", "a.b", "CON", "x" * 300):
+        task = Task(id=task_id, account="main", status=Status.COMPLETED, image_url="u")
+        (saved,) = bridge.download(task, tmp_path)
+        names.append(saved.name)
+    assert names[0] == "1730621718151844.webp"
+    assert len({name.lower() for name in names}) == len(names)
+    assert all(len(name) < 100 and "CON.webp" not in name for name in names)
+
+
+def test_a_disk_that_refuses_leaves_no_partial_file(tmp_path: Path) -> None:
+    (tmp_path / "1.png").mkdir()
+    transport = FakeTransport(pictures={"u": b"\x89PNG\r\n\x1a\n"})
+    bridge = Bridge(
+        {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}},
+        transport=lambda _provider, _settings: transport,
+    )
+    with pytest.raises(mjbridge.InvalidCommand, match="cannot be saved there"):
+        bridge.download(Task(id="1", account="main", status=Status.COMPLETED, image_url="u"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["1.png"]
+
+
+def test_a_download_needs_a_finished_picture(tmp_path: Path) -> None:
+    bridge, _, _ = scripted([])
+    with pytest.raises(mjbridge.InvalidCommand, match="no finished picture"):
+        bridge.download(Task(id="1", account="main", status=Status.PROCESSING, preview_url="p"), tmp_path)
+
+
+def test_a_hostile_id_names_no_path_and_a_page_is_no_picture(tmp_path: Path) -> None:
+    png = b"\x89PNG\r\n\x1a\n..."
+    transport = FakeTransport(pictures={"https://cdn/ok": png, "https://cdn/html": b"<html>"})
+    bridge = Bridge(
+        {"accounts": {"main": {"provider": "mjproxy", "base_url": "http://mj"}}},
+        transport=lambda _provider, _settings: transport,
+    )
+    hostile = Task(id="../../etc/x", account="main", status=Status.COMPLETED, image_url="https://cdn/ok")
+    (saved,) = bridge.download(hostile, tmp_path / "out")
+    assert saved.parent == tmp_path / "out"
+    assert saved.read_bytes() == png
+    page = Task(id="1", account="main", status=Status.COMPLETED, image_url="https://cdn/html")
+    with pytest.raises(mjbridge.MalformedReply, match="no PNG, JPEG, WebP or GIF"):
+        bridge.download(page, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [saved.name]

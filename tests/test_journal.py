@@ -3,15 +3,9 @@
 import itertools
 import json
 import logging
-import os
-import signal
 import sqlite3
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +28,15 @@ from mjbridge import (
     Unavailable,
     config,
 )
-from mjbridge.emulator import Emulator, application
-from mjbridge.emulator.jobs import Job, JobMemory
-from mjbridge.journal import Entry, Journal, submissions
+from mjbridge.journal import Journal, submissions
 from mjbridge.testing import FakeTransport
 from mjbridge.testing.stage import Clock
-from mjbridge_mjproxy import MJProxy
-from tests.processes import running
+from tests.journals import KEY, lines, over_http
 from tests.servers import Connection, Handler, Scripted, answering, reply
 
-KEY = "sk-journaled-0123456789"
 ACCEPTED = b'{"code": 1, "result": "7", "description": "ok"}'
 REFUSED = HttpResponse(200, b'{"code": 23, "description": "the queue is full"}')
 IMAGINE = '{"command":"imagine","prompt":"a lighthouse"}'
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "jobs.db"
 
 
 @pytest.fixture
@@ -77,12 +62,6 @@ def _bridge(kept: Journal, **replies: Sequence[HttpResponse | MJBridgeError]) ->
     )
 
 
-def _over_http(url: str, place: Path) -> Bridge:
-    return Bridge(
-        {"accounts": {"main": {"provider": "mjproxy", "base_url": url, "api_key": KEY}}, "journal": str(place)}
-    )
-
-
 def _accepted(task_id: str) -> HttpResponse:
     return HttpResponse(200, json.dumps({"code": 1, "result": task_id}).encode())
 
@@ -93,10 +72,6 @@ def _record(task_id: str, status: str) -> dict[str, Any]:
 
 def _reply(document: object) -> HttpResponse:
     return HttpResponse(200, json.dumps(document).encode())
-
-
-def _told(entries: Iterator[Entry]) -> list[tuple[str, str, str, str]]:
-    return [(entry.account, entry.outcome, entry.category or entry.status, entry.task_id) for entry in entries]
 
 
 # Before and after.
@@ -114,7 +89,7 @@ def test_the_intent_is_on_disk_when_the_vendor_reads_the_request(
         other.close()
         connection.send(reply(ACCEPTED))
 
-    with _over_http(scripted(look).url, place) as bridge:
+    with over_http(scripted(look).url, place) as bridge:
         bridge.imagine("a lighthouse")
         assert bridge.journal
         assert before == [("main", "unknown", "", IMAGINE)]
@@ -139,14 +114,14 @@ def test_a_refusal_is_over_and_a_doubt_stays(
     bridge = _bridge(kept, main=[outcome])
     with pytest.raises(MJBridgeError):
         bridge.imagine("a lighthouse")
-    assert _told(kept.all()) == [("main", *told, "")]
+    assert lines(kept.all()) == [("main", *told, "")]
     assert len(list(kept.unsettled())) == (told[0] == "unknown")
 
 
 def test_each_account_of_a_route_that_was_asked_has_its_line(kept: Journal) -> None:
     bridge = _bridge(kept, main=[REFUSED], spare=[_accepted("7")])
     assert bridge.imagine("a lighthouse").account == "spare"
-    assert _told(kept.all()) == [("main", "refused", "Unavailable", ""), ("spare", "accepted", "pending", "7")]
+    assert lines(kept.all()) == [("main", "refused", "Unavailable", ""), ("spare", "accepted", "pending", "7")]
 
 
 def test_what_never_leaves_is_not_in_it(kept: Journal) -> None:
@@ -166,7 +141,7 @@ def test_an_exception_that_is_not_of_the_family_leaves_the_doubt(kept: Journal) 
     bridge = Bridge({"accounts": {"main": account}}, journal=kept, transport=lambda _, __: Interrupting())
     with pytest.raises(KeyboardInterrupt):
         bridge.imagine("a lighthouse")
-    assert _told(kept.unsettled()) == [("main", "unknown", "", "")]
+    assert lines(kept.unsettled()) == [("main", "unknown", "", "")]
 
 
 # What is seen later.
@@ -265,7 +240,7 @@ def test_a_command_is_kept_without_its_pictures_and_without_the_key(kept: Journa
 
 
 def test_a_key_in_a_command_is_not_in_the_file(scripted: Callable[[Handler], Scripted], place: Path) -> None:
-    with _over_http(scripted(answering(reply(ACCEPTED))).url, place) as bridge:
+    with over_http(scripted(answering(reply(ACCEPTED))).url, place) as bridge:
         bridge.imagine("a lighthouse", extra={"notifyHook": f"https://me.example/{KEY}"})
     assert all(KEY.encode() not in path.read_bytes() for path in place.parent.iterdir())
     assert place.stat().st_size
@@ -290,7 +265,7 @@ def test_a_journal_that_cannot_be_written_stops_the_submit(
     scripted: Callable[[Handler], Scripted], tmp_path: Path
 ) -> None:
     server = scripted(answering(reply(ACCEPTED)))
-    with _over_http(server.url, tmp_path / "missing" / "jobs.db") as bridge:
+    with over_http(server.url, tmp_path / "missing" / "jobs.db") as bridge:
         with pytest.raises(JournalError, match=r"main \(mjproxy\) submit: .*jobs\.db.*unable to open") as caught:
             bridge.imagine("a lighthouse")
         assert caught.value.accepted == "no"
@@ -338,7 +313,7 @@ def test_an_outcome_that_cannot_be_written_loses_no_task(
         other.close()
         connection.send(reply(ACCEPTED))
 
-    with _over_http(scripted(spoil).url, place) as bridge:
+    with over_http(scripted(spoil).url, place) as bridge:
         assert bridge.imagine("a lighthouse").ref == "main:7"
     assert "does not know that main:7 was accepted" in caplog.text
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
@@ -390,131 +365,3 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ConfigError, match=r"pip install 'mjbridge\[sql\]'"):
         Bridge({"accounts": {}, "journal": "jobs.db"})
-
-
-# Many at once.
-
-
-class _Accepted(JobMemory):
-    """A vendor's own list of what it accepted, and of what it is being asked right now."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.jobs: list[Job] = []
-        self.busy = threading.Lock()
-
-    def add(self, job: Job) -> bool:
-        with self.busy:
-            self.jobs.append(job)
-            return super().add(job)
-
-
-@pytest.fixture
-def vendor(serve: Callable[..., str]) -> tuple[str, _Accepted]:
-    accepted = _Accepted()
-    return serve(application(Emulator(MJProxy(), jobs=accepted))), accepted
-
-
-def _check_nothing_lost(place: Path, accepted: _Accepted) -> list[Entry]:
-    """Every task of the vendor's is in the journal by its id, or by its prompt as a doubt; the entries, if so."""
-    kept = Journal(place)
-    entries = list(kept.all())
-    kept.close()
-    by_prompt = {msgspec.json.decode(entry.command)["prompt"]: entry for entry in entries}
-    assert len(by_prompt) == len(entries)
-    for job in accepted.jobs:
-        entry = by_prompt[job.prompt or ""]
-        assert (entry.outcome, entry.task_id) in (("accepted", job.id), ("unknown", ""))
-    ids = {job.id for job in accepted.jobs}
-    assert all(entry.task_id in ids for entry in entries if entry.outcome == "accepted")
-    return entries
-
-
-def test_threads_share_a_journal(vendor: tuple[str, _Accepted], place: Path) -> None:
-    url, accepted = vendor
-    with _over_http(url, place) as bridge, ThreadPoolExecutor(16) as pool:
-        tasks = list(pool.map(bridge.imagine, [f"lighthouse {number}" for number in range(64)]))
-    entries = _check_nothing_lost(place, accepted)
-    assert {entry.ref for entry in entries} == {task.ref for task in tasks}
-    assert len(entries) == 64
-
-
-_SUBMITTING = """
-import itertools, os, random, signal, sys, time
-from mjbridge import Bridge, plugins
-import mjbridge.journal, mjbridge.transport
-
-url, place, name, how = sys.argv[1:]
-
-def submit(run, numbers, submitted=lambda: None):
-    account = {"provider": "mjproxy", "base_url": url}
-    with Bridge({"accounts": {"main": account}, "journal": place}) as bridge:
-        for number in numbers:
-            bridge.imagine(f"{name} {run} {number}")
-            submitted()
-
-if how == "once":
-    submit(0, range(8))
-else:
-    plugins.load("mjproxy")
-    chance = random.Random(7)
-    for run in range(40):
-        ready, tell = os.pipe()
-        child = os.fork()
-        if not child:
-            submit(run, itertools.count(), lambda: os.write(tell, b"."))
-        os.close(tell)
-        # Most die in the middle of their loop, some while they open what they need.
-        if run % 5:
-            os.read(ready, 1)
-        time.sleep(chance.uniform(0, 0.05))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(ready)
-"""
-
-
-def _submitting(
-    url: str, place: Path, name: str, how: str = "once"
-) -> "AbstractContextManager[subprocess.Popen[bytes]]":
-    return running(sys.executable, "-c", _SUBMITTING, url, place, name, how)
-
-
-def test_processes_share_a_journal(vendor: tuple[str, _Accepted], place: Path) -> None:
-    """From the first moment on, when each of them would make the file."""
-    url, accepted = vendor
-    with ExitStack() as stack:
-        processes = [stack.enter_context(_submitting(url, place, f"process {number}")) for number in range(4)]
-        assert [process.communicate()[1].decode() for process in processes] == [""] * 4
-    entries = _check_nothing_lost(place, accepted)
-    assert [entry.outcome for entry in entries] == ["accepted"] * 32
-
-
-def test_killing_the_process_at_any_point_loses_no_accepted_task(vendor: tuple[str, _Accepted], place: Path) -> None:
-    """Forty processes in a loop of submits are killed, each at a moment of its own."""
-    url, accepted = vendor
-    with _submitting(url, place, "killed", "killed") as process:
-        assert process.communicate()[1].decode() == ""
-    with accepted.busy:
-        entries = _check_nothing_lost(place, accepted)
-    assert len(accepted.jobs) > 40
-    assert {entry.outcome for entry in entries} <= {"accepted", "unknown"}
-
-
-def test_a_process_that_dies_between_acceptance_and_answer_leaves_a_doubt(
-    scripted: Callable[[Handler], Scripted], place: Path
-) -> None:
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def kill(connection: Connection) -> None:
-        connection.request()
-        os.kill(processes[0].pid, signal.SIGKILL)
-
-    url = scripted(kill).url
-    with _submitting(url, place, "dying") as process:
-        processes.append(process)
-        _, said = process.communicate()
-    assert (process.returncode, said) == (-signal.SIGKILL, b"")
-    kept = Journal(place)
-    assert _told(kept.unsettled()) == [("main", "unknown", "", "")]
-    kept.close()

@@ -1,4 +1,4 @@
-"""Where keys stand: the keyring, and files that others can read."""
+"""Where keys stand: the configuration itself, the environment, files, the keyring; and files that others can read."""
 
 import logging
 import sys
@@ -11,8 +11,109 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
 from mjbridge import Bridge, ConfigError, config, keys
+from tests.configurations import ACCOUNT, open_account, with_account
+from tests.exchanges import PROVIDERS
 
 KEY = "sk-kept-0123456789abcdef"
+
+
+# In the configuration, the environment or a file.
+
+
+def test_a_key_is_read_from_the_environment_a_file_or_the_place_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWN_KEY", KEY)
+    path = tmp_path / "key.txt"
+    path.write_text(f"{KEY}\n")
+    for written in ("env:OWN_KEY", f"file:{path}", KEY, f"  {KEY}\n"):
+        assert keys.secret(written) == KEY
+    assert keys.secret("sk:with:colons") == "sk:with:colons"
+    assert keys.secret(None) == keys.secret("") == ""
+
+
+def test_a_key_file_may_stand_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "key.txt").write_text(KEY)
+    assert keys.secret("file:~/key.txt") == KEY
+
+
+def test_a_missing_variable_is_named_with_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    for value in (None, ""):
+        if value is not None:
+            monkeypatch.setenv("NO_SUCH_KEY", value)
+        with pytest.raises(ConfigError, match=r"main: .*NO_SUCH_KEY.*not set"):
+            open_account(base_url="http://127.0.0.1:9", api_key="env:NO_SUCH_KEY")
+
+
+def test_a_missing_variable_is_no_matter_until_its_account_is_used() -> None:
+    broken = {"provider": "cometapi", "api_key": "env:NO_SUCH_KEY"}
+    bridge = Bridge({"accounts": {"main": ACCOUNT, "broken": broken}, "routes": {"default": ["main", "broken"]}})
+    assert bridge.imagine("a lighthouse").account == "main"
+    with pytest.raises(ConfigError, match="NO_SUCH_KEY"):
+        bridge.fetch("broken:1")
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "binary"])
+def test_a_key_file_that_cannot_be_read_is_named_with_the_account(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "key.txt"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "binary":
+        path.write_bytes(b"\xff\xfe\xfd")
+    with pytest.raises(ConfigError) as caught:
+        open_account(base_url="http://127.0.0.1:9", api_key=f"file:{path}")
+    assert "main: " in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", " ", "\t", "\x7f", "\N{NO-BREAK SPACE}", "ü", "\u2028"])
+@pytest.mark.parametrize("kind", ["plain", "env", "file"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_echoed(
+    kind: str, between: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = f"{KEY}{between}second"
+    if kind == "env":
+        monkeypatch.setenv("OWN_KEY", wrong)
+    path = tmp_path / "key.txt"
+    path.write_text(wrong, encoding="utf-8")
+    written = {"plain": wrong, "env": "env:OWN_KEY", "file": f"file:{path}"}[kind]
+    with pytest.raises(ConfigError) as caught:
+        open_account(base_url="http://127.0.0.1:9", api_key=written)
+    assert "main: " in str(caught.value)
+    assert "second" not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+    assert KEY not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
+
+
+@pytest.mark.parametrize("prefix", ["env:", "file:"])
+def test_a_prefix_without_a_name_is_no_key(prefix: str) -> None:
+    with pytest.raises(ConfigError):
+        keys.secret(prefix)
+
+
+def test_a_provider_that_needs_a_key_says_how_to_give_one() -> None:
+    for provider in ("apimart", "cometapi", "octopusx"):
+        for key in (None, "", "  "):
+            with pytest.raises(ConfigError, match=r"main: .*api_key = \"env:MAIN_KEY\""):
+                Bridge({"accounts": {"main": {"provider": provider, "api_key": key}}}).account("main")
+
+
+def test_an_emulated_account_needs_no_key_and_does_not_look_for_one() -> None:
+    for provider in PROVIDERS:
+        for key in (None, "env:NO_SUCH_KEY", "file:/no/such/file"):
+            account = {"provider": provider, "base_url": "emulator:", "api_key": key}
+            task = Bridge({"accounts": {"main": account}}).imagine("a lighthouse")
+            assert (task.provider, task.account) == (provider, "main")
+
+
+def test_a_key_does_not_show_in_what_a_configuration_prints() -> None:
+    loaded = config.load(with_account(api_key=KEY, headers={"X-Api-Key": KEY}))
+    assert KEY not in f"{loaded} {loaded!r} {loaded.accounts['main']!r} {Bridge(loaded).account('main')!r}"
+
+
+# In the keyring.
 
 
 class Drawer(KeyringBackend):

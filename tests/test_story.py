@@ -11,8 +11,8 @@ from mjbridge.emulator import pictures
 from mjbridge.emulator.transport import SECONDS
 from mjbridge.wire import HttpResponse
 from tests.exchanges import PROVIDERS
+from tests.rehearsals import Rehearsal, record, scripted
 from tests.shell import Shell
-from tests.test_bridge import Rehearsal, record, scripted
 
 EMULATE = ("--emulate", "apimart")
 

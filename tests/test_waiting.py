@@ -10,12 +10,14 @@ from typing import Any, Final
 import pytest
 
 import mjbridge
-from mjbridge import Bridge, HttpRequest, HttpResponse, MJBridgeError, Status, Task, Unsettled
+from mjbridge import Bridge, HttpRequest, HttpResponse, Imagine, MJBridgeError, Status, Task, Unsettled
 from mjbridge.config import AccountSettings
+from mjbridge.emulator import FailTask
 from mjbridge.provider import Provider
 from mjbridge.testing import FakeTransport
 from mjbridge.testing.contract import Clock
 from mjbridge.wire import Transport
+from tests.rehearsals import Rehearsal, record, scripted
 
 DOWN: Final = HttpResponse(503)
 
@@ -315,3 +317,110 @@ def test_fetching_many_asks_in_batches_too() -> None:
     bridge, vendors, _ = opened(running)
     assert len(bridge.fetch_many([f"main:{number}" for number in range(250)])) == 250
     assert vendors["main"].batches == [100, 100, 50]
+
+
+# What else a wait for one task does.
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_a_wait_without_an_end_is_refused(timeout: float) -> None:
+    bridge, transport, _ = scripted([])
+    with pytest.raises(mjbridge.InvalidCommand, match="seconds is none"):
+        bridge.wait("main:1", timeout)
+    assert transport.requests == []
+
+
+def test_updates_come_only_with_a_change() -> None:
+    bridge, _, _ = scripted([record(status="IN_PROGRESS"), record(status="IN_PROGRESS"), record(status="SUCCESS")])
+    updates: list[Task] = []
+    bridge.wait("main:1", on_update=updates.append)
+    assert [task.status for task in updates] == [Status.PROCESSING, Status.COMPLETED]
+
+
+def test_failures_in_passing_do_not_add_up() -> None:
+    down, running = HttpResponse(503), record(status="IN_PROGRESS")
+    bridge, _, _ = scripted([*([down] * 4), running, *([down] * 4), record(status="SUCCESS")])
+    assert bridge.wait("main:1").status is Status.COMPLETED
+
+
+def test_waiting_stops_at_needs_input() -> None:
+    bridge, transport, _ = scripted([record(status="MODAL")])
+    assert bridge.wait("main:1").status is Status.NEEDS_INPUT
+    assert len(transport.requests) == 1
+
+
+def test_waiting_on_a_done_task_asks_nobody() -> None:
+    bridge, transport, _ = scripted([])
+    done = Task(id="1", account="main", status=Status.FAILED)
+    assert bridge.wait(done) is done
+    assert transport.requests == []
+
+
+def test_waiting_keeps_what_the_vendor_no_longer_says() -> None:
+    bridge, _, _ = scripted([HttpResponse(200, b'{"code":1,"result":"1"}'), record(status="SUCCESS")])
+    task = bridge.wait(bridge.imagine("pig", state="order 17"))
+    assert (task.prompt, task.state, task.status) == ("pig", "order 17", Status.COMPLETED)
+
+
+def test_a_wait_that_runs_out_carries_the_last_task_and_can_go_on() -> None:
+    bridge, transport, clock = scripted([record(status="IN_PROGRESS", progress=f"{n}%") for n in range(20)])
+    began = clock.now
+    with pytest.raises(mjbridge.WaitTimeout) as caught:
+        bridge.wait("main:1", timeout=5)
+    assert caught.value.task is not None
+    assert caught.value.task.progress == len(transport.requests) - 1
+    assert clock.now - began <= 5
+    assert "main:1" in str(caught.value)
+
+
+def test_a_poll_that_fails_in_passing_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    down = HttpResponse(503, b"", {"retry-after": "7"})
+    bridge, _, clock = scripted([down, HttpResponse(200, b"<html>"), record(status="SUCCESS")])
+    began = clock.now
+    with caplog.at_level(logging.WARNING, logger="mjbridge"):
+        assert bridge.wait("main:1").status is Status.COMPLETED
+    assert clock.now - began == 8
+    assert len(caplog.records) == 2
+    assert "sk-secret" not in caplog.text
+
+
+def test_a_vendor_that_stays_down_ends_the_wait() -> None:
+    bridge, transport, _ = scripted([HttpResponse(503) for _ in range(9)])
+    with pytest.raises(mjbridge.Unavailable):
+        bridge.wait("main:1")
+    assert len(transport.requests) == 5
+
+
+def test_an_error_that_no_retry_mends_ends_the_wait_at_once() -> None:
+    bridge, transport, _ = scripted([HttpResponse(401)])
+    with pytest.raises(mjbridge.AuthenticationError):
+        bridge.wait("main:1")
+    assert len(transport.requests) == 1
+
+
+def test_run_raises_for_a_failed_task_and_carries_it() -> None:
+    rehearsal = Rehearsal("apimart")
+    rehearsal.bridge.account("main")
+    rehearsal.emulators[0].faults.add(FailTask(reason="the moon was in the way"))
+    with pytest.raises(mjbridge.TaskFailed, match="the moon was in the way") as caught:
+        rehearsal.bridge.run(Imagine(prompt="a lighthouse"))
+    assert caught.value.task is not None
+    assert caught.value.task.status is Status.FAILED
+    assert rehearsal.bridge.run(Imagine(prompt="a lighthouse")).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [[HttpResponse(401)], [mjbridge.Unavailable("no connection")] * 5, [HttpResponse(200, b"<html>")] * 5],
+    ids=["refused", "no connection", "a page"],
+)
+def test_a_run_that_can_no_longer_ask_for_its_task_never_looks_like_a_refused_submit(
+    trouble: Sequence[HttpResponse | MJBridgeError],
+) -> None:
+    """The task is paid for: who takes `Unavailable` for a submit that nobody took would pay again."""
+    bridge, _, _ = scripted([HttpResponse(200, b'{"code":1,"result":"7"}'), *trouble])
+    with pytest.raises(mjbridge.WaitTimeout, match="task main:7 was accepted") as caught:
+        bridge.run(Imagine(prompt="pig"))
+    assert caught.value.task is not None
+    assert (caught.value.task.ref, caught.value.account) == ("main:7", "main")
+    assert isinstance(caught.value.__cause__, MJBridgeError)
