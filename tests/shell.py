@@ -57,7 +57,7 @@ class Shell:
         command = (sys.executable, "-m", "mjbridge", *arguments)
         out, err = (theirs if name == stream else subprocess.DEVNULL for name in ("stdout", "stderr"))
         with (
-            open(ours, "rb", buffering=0) as shown,
+            os.fdopen(ours, "rb", buffering=0) as shown,
             running(*command, cwd=self.folder, env=self.environment, stdout=out, stderr=err) as process,
         ):
             os.close(theirs)

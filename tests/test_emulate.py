@@ -119,8 +119,11 @@ def test_pictures_begin_with_the_public_url(emulate: Emulate) -> None:
 
 
 def test_it_ends_politely_on_a_terminate_too(emulate: Emulate) -> None:
-    code, told = emulate("--provider", "apimart").end(signal.SIGTERM)
-    assert (code, told) == (0, "")
+    emulated = emulate("--provider", "apimart")
+    with emulated.bridge() as bridge:
+        bridge.imagine("pig")
+    code, told = emulated.end(signal.SIGTERM)
+    assert (code, len(told.splitlines())) == (0, 1), told
 
 
 @pytest.mark.parametrize(
