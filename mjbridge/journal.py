@@ -6,6 +6,7 @@ perhaps accepted is never taken for refused. Threads and processes may share a j
 """
 
 import logging
+import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -147,6 +148,7 @@ class Journal:
         self._new_id = new_id
         self._lock = Lock()
         self._ready = False
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"Journal({self.engine.url.render_as_string()!r})"
@@ -226,6 +228,11 @@ class Journal:
 
     def _prepare(self) -> None:
         with self._lock:
+            if self._process != os.getpid():
+                # A forked process leaves its parent's connections alone, open as they are: SQLite's locks, and what a
+                # server answers, are the parent's.
+                self.engine.dispose(close=False)
+                self._process = os.getpid()
             if not self._ready:
                 try:
                     _tables.create_all(self.engine)

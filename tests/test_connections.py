@@ -1,8 +1,10 @@
 """No connection, no answer, or one that never ends: what it means for a submit and for a read, and who is reused."""
 
 import gzip
+import os
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -409,3 +411,26 @@ def test_many_threads_get_each_their_own_answer(scripted: StartServer, bridge: O
     for thread in threads:
         thread.join(PATIENCE)
     assert wrong == []
+
+
+_FORKING: Final = """
+import os, sys
+from mjbridge import Bridge
+
+with Bridge({"accounts": {"main": {"provider": "mjproxy", "base_url": sys.argv[1]}}}) as bridge:
+    bridge.fetch("main:1")
+    if os.fork() == 0:
+        bridge.fetch("main:1")
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.wait()[1])
+    bridge.fetch("main:1")
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_forked_process_has_a_connection_of_its_own(scripted: StartServer) -> None:
+    """On its parent's, each could be given the reply to the other's request: another task, or none."""
+    server = scripted(answering(task_reply("mjproxy")))
+    subprocess.run([sys.executable, "-c", _FORKING, server.url], check=True, timeout=60)
+    assert [len(server.requests), len(server.connections)] == [3, 2]

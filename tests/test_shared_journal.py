@@ -145,3 +145,26 @@ def test_a_process_that_dies_between_acceptance_and_answer_leaves_a_doubt(
     kept = Journal(place)
     assert lines(kept.unsettled()) == [("main", "unknown", "", "")]
     kept.close()
+
+
+_FORKING = """
+import os, sys
+from mjbridge.journal import Journal
+
+def connection():
+    list(journal.all())
+    with journal.engine.connect() as connection:
+        return connection.connection.dbapi_connection
+
+journal = Journal(sys.argv[1])
+before = connection()
+if os.fork() == 0:
+    os._exit(connection() is before)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_forked_process_leaves_its_parents_connection_alone(place: Path) -> None:
+    """SQLite's locks do not pass to it: two processes on one connection can ruin the file."""
+    subprocess.run([sys.executable, "-c", _FORKING, str(place)], check=True, timeout=60)

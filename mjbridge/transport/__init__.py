@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -80,7 +81,8 @@ class RequestsTransport:
         self._session()[0].close()
 
     def _session(self) -> tuple[requests.Session, Countdown]:
-        if not hasattr(self._threads, "session"):
+        # A forked process leaves its parent's connections alone: on a shared one each may get the other's replies.
+        if getattr(self._threads, "process", None) != os.getpid():
             session = requests.Session()
             # With an auth of its own a session does not look into ~/.netrc, whose entry would replace the vendor's key.
             session.auth = _as_it_is
@@ -88,6 +90,7 @@ class RequestsTransport:
             countdown = Countdown(self._clock)
             for scheme in ("http://", "https://"):
                 session.mount(scheme, PunctualAdapter(countdown))
+            self._threads.process = os.getpid()
             self._threads.session = session, countdown
         of_this_thread: tuple[requests.Session, Countdown] = self._threads.session
         return of_this_thread
