@@ -22,6 +22,7 @@ MJBridgeError
 
 from typing import ClassVar, Literal
 
+from mjbridge.printing import printable
 from mjbridge.task import Attempt, Task
 
 Accepted = Literal["no", "maybe"]
@@ -69,7 +70,7 @@ class MJBridgeError(Exception):
         http = f"HTTP {self.http_status}" if self.http_status else ""
         code = f"code {self.vendor_code}" if self.vendor_code else ""
         facts = ", ".join(filter(None, (http, code)))
-        text = ": ".join(filter(None, (place, self.message))) + (f" ({facts})" if facts else "")
+        text = printable(": ".join(filter(None, (place, self.message))) + (f" ({facts})" if facts else ""))
         return f"{text}. {self.way_out}" if self.way_out else text
 
 
@@ -147,7 +148,7 @@ class MalformedRecord(MJBridgeError):
         self.path = path
 
     def __str__(self) -> str:
-        return f"{super().__str__()} (at {self.path})"
+        return f"{super().__str__()} (at {printable(self.path)})"
 
 
 class WaitTimeout(MJBridgeError):

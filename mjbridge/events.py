@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 import msgspec
 
 from mjbridge.errors import Accepted
+from mjbridge.printing import printable
 from mjbridge.task import Status
 
 _log = logging.getLogger("mjbridge")
@@ -146,7 +147,7 @@ class Events:
         event = kind(time=self._now(), **facts)
         told = msgspec.to_builtins(event)
         line = f"{event.account} ({event.provider}) {event.operation}: {event.said.format_map(told)}"
-        _LOGGERS[kind].log(event.level, "%s", line, extra=told)
+        _LOGGERS[kind].log(event.level, "%s", printable(line), extra=told)
         if self._listener is not None:
             self._hear(self._listener, event)
 

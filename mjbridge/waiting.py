@@ -10,6 +10,7 @@ import msgspec
 from mjbridge import records
 from mjbridge.account import Account
 from mjbridge.errors import MJBridgeError, TaskNotFound, WaitTimeout
+from mjbridge.printing import printable
 from mjbridge.retries import TRANSIENT
 from mjbridge.task import Action, Status, Task
 from mjbridge.timing import Deadline, Timing
@@ -91,7 +92,7 @@ class Watch:
         quiet = not changed and not self._reported and self._still > _QUIET
         if quiet:
             self._reported = True
-            _log.warning("task %s has been %s", self.ref, self._stillness)
+            _log.warning("task %s has been %s", self.ref, printable(self._stillness))
         if on_update and (changed or quiet):
             on_update(now)
         return changed

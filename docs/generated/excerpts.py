@@ -88,7 +88,7 @@ def layers() -> list[list[str]]:
 
 
 FLOORS: Final[Mapping[str, str]] = {
-    "data: what is asked, answered and told": "task commands errors events wire fields pictures doubts timing",
+    "data: what is asked, answered and told": "task commands errors events wire fields pictures doubts timing printing",
     "configuration and transport": "config settings keys transport limits retries",
     "providers and the emulator": "provider serving bodies conversion plugins emulator kit",
     "stored records": "records bulk arrow",

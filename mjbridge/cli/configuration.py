@@ -18,6 +18,7 @@ from mjbridge.cli import FAILURE, MISUSE, starter
 from mjbridge.cli.output import write_line
 from mjbridge.config import Config
 from mjbridge.errors import ConfigError, PluginError
+from mjbridge.printing import printable
 
 _PRIVATE: Final = 0o600
 
@@ -91,7 +92,7 @@ def check(config: str | None, /, *, live: bool) -> int:
     examined = configuration.examine(config)
     found = list(checks.problems(examined))
     for problem in found:
-        click.echo(f"{problem.severity}: {problem.message}")
+        click.echo(printable(f"{problem.severity}: {problem.message}"))
     mistakes = any(problem.severity == "mistake" for problem in found)
     if not mistakes:
         click.echo("the configuration can be used")

@@ -15,6 +15,7 @@ from mjbridge.cli import FAILURE
 from mjbridge.cli.accounts import open_bridge
 from mjbridge.cli.output import show_task, write_line
 from mjbridge.errors import ConfigError, MJBridgeError
+from mjbridge.printing import printable
 from mjbridge.task import Status, Task
 from mjbridge.waiting import Unsettled
 
@@ -75,13 +76,14 @@ def _resumed(bridge: Bridge, refs: Sequence[str], timeout: float, download: Path
 
     def update(task: Task) -> None:
         if not console.is_terminal:
-            console.print(f"{task.ref} {task.status} {task.progress or 0}%", soft_wrap=True, markup=False)
+            line = f"{task.ref} {task.status} {task.progress or 0}%"
+            console.print(printable(line), soft_wrap=True, markup=False)
 
     with Progress(console=console, disable=not console.is_terminal) as bar:
         row = bar.add_task("settled", total=len(refs))
         for item in bridge.wait_many(refs, timeout, update):
             if isinstance(item, Unsettled):
-                click.echo(f"{item.ref}: {item.error}", err=True)
+                click.echo(printable(f"{item.ref}: {item.error}"), err=True)
             well = isinstance(item, Task) and _finish(bridge, item, download, as_json=as_json)
             all_well = all_well and well
             bar.advance(row)
@@ -96,7 +98,7 @@ def _finish(bridge: Bridge, task: Task, download: Path | None, *, as_json: bool)
             saved = bridge.download(task, download)
     except MJBridgeError as error:
         # One that cannot be saved keeps none of the others waiting.
-        click.echo(f"{task.ref}: {error}", err=True)
+        click.echo(printable(f"{task.ref}: {error}"), err=True)
         well = False
     show_task(task, saved, as_json=as_json)
     return well
@@ -113,14 +115,15 @@ def _show(entries: "Sequence[Entry]") -> None:
     for entry in entries:
         submitted = entry.submitted_at.isoformat(" ", "seconds")
         outcome = f"{entry.outcome} {entry.status or entry.category}".strip()
-        table.add_row(submitted, outcome, entry.ref or f"{entry.account}, submission {entry.id}", _told(entry))
+        place = entry.ref or f"{entry.account}, submission {entry.id}"
+        table.add_row(submitted, outcome, printable(place), _told(entry))
     Console(highlight=False, emoji=False).print(table, markup=False)
 
 
 def _told(entry: "Entry") -> str:
     """A command in a few words: what it is, and its prompt or the task that it follows."""
     command: dict[str, object] = msgspec.json.decode(entry.command, type=dict[str, object])
-    return f"{command.get('command')} {command.get('prompt') or command.get('task_id') or ''}".strip()
+    return printable(f"{command.get('command')} {command.get('prompt') or command.get('task_id') or ''}".strip())
 
 
 def _tell_of_unknown(entries: "Sequence[Entry]") -> None:

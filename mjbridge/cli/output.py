@@ -21,6 +21,7 @@ from rich.table import Table
 
 from mjbridge import downloads
 from mjbridge.plugins import ProviderInfo
+from mjbridge.printing import printable
 from mjbridge.task import Task
 
 
@@ -41,10 +42,10 @@ def progress() -> Generator[OnUpdate, None, None]:
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
-        row = bar.add_task("submitting", total=100)
+        row = bar.add_task("asking", total=100)
 
         def update(task: Task) -> None:
-            bar.update(row, description=f"{task.ref} {task.status}", completed=_percent(task))
+            bar.update(row, description=printable(f"{task.ref} {task.status}"), completed=_percent(task))
 
         yield update
 
@@ -72,7 +73,7 @@ def _lines(console: Console) -> OnUpdate:
         nonlocal shown
         line = f"{task.ref} {task.status} {_percent(task)}%"
         if line != shown:
-            console.print(line, soft_wrap=True, markup=False)
+            console.print(printable(line), soft_wrap=True, markup=False)
         shown = line
 
     return update
@@ -88,10 +89,10 @@ def show_task(task: Task, saved: Sequence[Path], *, as_json: bool) -> None:
         write_line(task.to_json())
         return
     console = Console(highlight=False, emoji=False)
-    console.print(f"{task.ref} {task.status}", markup=False, soft_wrap=True)
+    console.print(printable(f"{task.ref} {task.status}"), markup=False, soft_wrap=True)
     for name, values in _facts(task, saved):
         for label, value in zip_longest([name], values, fillvalue=""):
-            console.print(f"  {label:<8} {value}", markup=False, soft_wrap=True)
+            console.print(printable(f"  {label:<8} {value}"), markup=False, soft_wrap=True)
 
 
 def _facts(task: Task, saved: Sequence[Path]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -11,6 +11,7 @@ from mjbridge.cli import FAILURE
 from mjbridge.cli.accounts import EMULATED, open_bridge
 from mjbridge.cli.output import progress, saving, show_task
 from mjbridge.config import DEFAULT_ROUTE
+from mjbridge.printing import printable
 from mjbridge.task import Status, Task
 
 Ask = Callable[..., Task]
@@ -103,12 +104,12 @@ def finish(
             with saving() as on_progress:
                 saved = bridge.download(task, download, singles=singles, on_progress=on_progress)
         elif download:
-            click.echo(f"{task.ref} is {task.status} and has no picture to save", err=True)
+            click.echo(printable(f"{task.ref} is {task.status} and has no picture to save"), err=True)
     finally:
         # Whatever becomes of the pictures, the task is paid for and has to be seen.
         show_task(task, saved, as_json=as_json)
     if task.status is Status.NEEDS_INPUT:
-        click.echo(f"it waits for input: mjbridge confirm {task.ref} --prompt TEXT --mask PICTURE", err=True)
+        click.echo(printable(f"it waits for input: mjbridge confirm {task.ref} --prompt TEXT --mask PICTURE"), err=True)
     return FAILURE if task.status in (Status.FAILED, Status.CANCELLED) else 0
 
 

@@ -13,6 +13,7 @@ from mjbridge.cli.running import chosen_route, follow_up, new_task, route_option
 from mjbridge.commands import Dimensions, Direction, Enlargement, Motion, Strength
 from mjbridge.commands.follow_ups import ZOOMS
 from mjbridge.pictures import inputs
+from mjbridge.printing import printable
 from mjbridge.task import Bot, Speed, Task
 
 
@@ -267,7 +268,7 @@ def upload(config: str | None, /, image: Path | str, account: str | None, emulat
     """
     route = chosen_route(account, emulate)
     with open_bridge(config, route) as bridge:
-        click.echo(bridge.upload(image, route=route))
+        click.echo(printable(bridge.upload(image, route=route)))
 
 
 upload.params.extend(route_options())
@@ -279,7 +280,7 @@ upload.params.extend(route_options())
 def seed(config: str | None, /, ref: str) -> None:
     """Print the seed of the task REF."""
     with open_bridge(config, ref.partition(":")[0]) as bridge:
-        click.echo(bridge.seed(ref))
+        click.echo(printable(bridge.seed(ref)))
 
 
 @click.command()

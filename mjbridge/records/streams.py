@@ -10,6 +10,7 @@ from mjbridge import fields
 from mjbridge.doubts import Doubt
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import Record
+from mjbridge.printing import printable
 from mjbridge.records import documents
 from mjbridge.records.windows import Block
 from mjbridge.task import Task
@@ -35,7 +36,7 @@ class Reject(msgspec.Struct, frozen=True):
         return msgspec.json.encode(place | _verbatim(bytes(self.record))).replace(b"\n", b" ").replace(b"\r", b" ")
 
     def __str__(self) -> str:
-        return f"{_place(self)}: {self.reason}"
+        return printable(f"{_place(self)}: {self.reason}")
 
 
 class Issue(msgspec.Struct, frozen=True):
