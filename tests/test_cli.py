@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -14,6 +15,7 @@ from mjbridge.cli.sections import SECTIONS
 from mjbridge.emulator.transport import SECONDS
 from tests.exchanges import PROVIDERS
 from tests.processes import run
+from tests.servers import Handler, Scripted, answering, reply
 from tests.shell import Shell
 
 PROMPT = "a lighthouse at dusk --ar 16:9"
@@ -94,6 +96,9 @@ def test_a_configured_account_is_used_by_name_and_by_route(shell: Shell) -> None
         (["normalize", "--from", "nonsense", "--table", "midjourneys"], "no database URL"),
         (["normalize", "-", "--provider", "comet"], "did you mean 'cometapi'?"),
         (["juggle"], "No such command"),
+        (["imagine", "pig", "--emulate", "apimart", "--timeout", "-1"], "-1.0 is not in the range"),
+        (["imagine", "pig", "--emulate", "apimart", "--timeout", "nan"], "nan is no time"),
+        (["imagine", "pig", "--emulate", "apimart", "--download", __file__], "is a file"),
     ],
 )
 def test_misuse_is_one_message_and_exit_code_2(shell: Shell, arguments: list[str], message: str) -> None:
@@ -102,6 +107,7 @@ def test_misuse_is_one_message_and_exit_code_2(shell: Shell, arguments: list[str
     assert done.stdout == b""
     assert message in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+    assert not (shell.folder / "home").exists(), "something was submitted"
 
 
 @pytest.mark.parametrize(
@@ -138,11 +144,23 @@ def test_a_wait_that_runs_out_names_the_task(shell: Shell) -> None:
     assert "wait again with its ref" in done.stderr.decode()
 
 
+def test_a_task_whose_vendor_no_longer_answers_is_named(shell: Shell, scripted: Callable[[Handler], Scripted]) -> None:
+    """It is paid for: whoever keeps no progress needs its ref to ask again."""
+    accepted = b'{"code": 1, "result": "17", "description": "ok"}'
+    url = scripted(answering(reply(accepted), reply(status=401))).url
+    (shell.folder / "mjbridge.toml").write_text(f'[accounts.main]\nprovider = "mjproxy"\nbase_url = "{url}"\n')
+    done = shell("imagine", "pig")
+    assert done.returncode == 1
+    last = done.stderr.decode().splitlines()[-1]
+    assert last.startswith("mjbridge: main (mjproxy) fetch: task main:17 was accepted, and cannot be asked for: ")
+    assert last.endswith("wait again with its ref")
+
+
 def test_a_paid_task_is_shown_even_where_its_pictures_cannot_be_saved(shell: Shell) -> None:
     (shell.folder / "out").write_text("a file")
-    done = shell("imagine", "pig", "--emulate", "apimart", "--download", "out", "--json")
+    done = shell("imagine", "pig", "--emulate", "apimart", "--download", "out/pictures", "--json")
     assert done.returncode == 2
-    assert "out: the pictures cannot be saved there: File exists" in done.stderr.decode()
+    assert f"out{os.sep}pictures: the pictures cannot be saved there: Not a directory" in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
     assert msgspec.json.decode(done.stdout, type=Task).status is Status.COMPLETED
 

@@ -7,11 +7,12 @@ import msgspec
 
 from mjbridge.cli.accounts import open_bridge
 from mjbridge.cli.output import saving, write_line
+from mjbridge.cli.running import FOLDER
 
 
 @click.command()
 @click.argument("ref")
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=".")
+@click.argument("folder", metavar="[DIR]", type=FOLDER, default=".")
 @click.option("--singles", is_flag=True, help="The four singles of a grid too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ref and the paths as one line of JSON.")
 @click.pass_obj

@@ -14,6 +14,7 @@ from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
 from mjbridge.cli.accounts import open_bridge
 from mjbridge.cli.output import show_task, write_line
+from mjbridge.cli.running import FOLDER, SECONDS
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.printing import printable
 from mjbridge.task import Status, Task
@@ -48,8 +49,8 @@ def tasks(config: str | None, /, *, everything: bool, dismiss: str | None, as_js
 
 
 @click.command()
-@click.option("--download", metavar="DIR", type=click.Path(path_type=Path), help="Save the pictures and clips in DIR.")
-@click.option("--timeout", metavar="SECONDS", type=float, default=600, show_default=True, help="Longest wait.")
+@click.option("--download", metavar="DIR", type=FOLDER, help="Save the pictures and clips in DIR.")
+@click.option("--timeout", metavar="SECONDS", type=SECONDS, default=600, show_default=True, help="Longest wait.")
 @click.option("--json", "as_json", is_flag=True, help="Print each task as one line of JSON.")
 @click.pass_obj
 def resume(config: str | None, /, *, download: Path | None, timeout: float, as_json: bool) -> int:

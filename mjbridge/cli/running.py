@@ -1,21 +1,37 @@
 """How a command that ends in a task is run: its options, its way to the end, its files, its exit code."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from mjbridge import waiting
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
 from mjbridge.cli.accounts import EMULATED, open_bridge
-from mjbridge.cli.output import progress, saving, show_task
+from mjbridge.cli.output import OnUpdate, progress, saving, show_task
 from mjbridge.config import DEFAULT_ROUTE
+from mjbridge.errors import MJBridgeError, WaitTimeout
 from mjbridge.printing import printable
 from mjbridge.task import Status, Task
 
 Ask = Callable[..., Task]
 """A method of `Bridge`, or a function like one: the bridge, a follow-up's ref, and the command's own values."""
+
+
+class _Seconds(click.FloatRange):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refused here, before anything is submitted, also what is no number at all."""
+        seconds = float(super().convert(value, param, ctx))
+        return self.fail(f"{value} is no time.", param, ctx) if math.isnan(seconds) else seconds
+
+
+SECONDS: Final = _Seconds(min=0)
+FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 
 _SHOWN: Final = ("download", "singles", "timeout", "as_json", "no_wait")
 
@@ -25,12 +41,10 @@ def task_options(*, waits: bool = True) -> list[click.Parameter]:
     no_wait = click.Option(["--no-wait"], is_flag=True, help="Print the submitted task and leave.")
     return [
         *([no_wait] if waits else []),
-        click.Option(
-            ["--download"], metavar="DIR", type=click.Path(path_type=Path), help="Save the pictures and clips in DIR."
-        ),
+        click.Option(["--download"], metavar="DIR", type=FOLDER, help="Save the pictures and clips in DIR."),
         click.Option(["--singles"], is_flag=True, help="With --download: the four singles of a grid too."),
         click.Option(
-            ["--timeout"], metavar="SECONDS", type=float, default=600, show_default=True, help="Longest wait."
+            ["--timeout"], metavar="SECONDS", type=SECONDS, default=600, show_default=True, help="Longest wait."
         ),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the task as one line of JSON."),
     ]
@@ -97,7 +111,7 @@ def finish(
         task = start()
         on_update(task)
         if not no_wait:
-            task = bridge.wait(task, timeout, on_update)
+            task = _waited(bridge, task, timeout, on_update)
     saved: list[Path] = []
     try:
         if download and (task.images or task.video_urls):
@@ -111,6 +125,16 @@ def finish(
     if task.status is Status.NEEDS_INPUT:
         click.echo(printable(f"it waits for input: mjbridge confirm {task.ref} --prompt TEXT --mask PICTURE"), err=True)
     return FAILURE if task.status in (Status.FAILED, Status.CANCELLED) else 0
+
+
+def _waited(bridge: Bridge, task: Task, timeout: float, on_update: OnUpdate) -> Task:
+    try:
+        return bridge.wait(task, timeout, on_update)
+    except WaitTimeout:
+        raise
+    except MJBridgeError as error:
+        # Whatever a poll fails of, the task is paid for, and its ref has to be seen.
+        raise waiting.given_up(task, error) from error
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
 from mjbridge.cli.accounts import open_bridge, picture_folder
 from mjbridge.cli.output import saving, show_task, write_line
+from mjbridge.cli.running import FOLDER
 from mjbridge.task import Status, Task
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _HALF_BLOCK = "▀"
 
 @click.command()
 @click.argument("ref", metavar="REF|FILE")
-@click.option("--save", metavar="DIR", type=click.Path(path_type=Path), help="Save the task's files in DIR.")
+@click.option("--save", metavar="DIR", type=FOLDER, help="Save the task's files in DIR.")
 @click.option("--open", "opening", is_flag=True, help="Open the picture with whatever opens pictures here.")
 @click.option("--json", "as_json", is_flag=True, help="Print the task as one line of JSON instead.")
 @click.pass_obj
