@@ -300,6 +300,7 @@ class Bridge(Vocabulary):
         try:
             provider = requirements.provider(settings)
             key = requirements.key(settings, type(provider), name)
+            requirements.proxy(settings)
             settings = msgspec.structs.replace(settings, base_url=requirements.base_url(settings, type(provider)))
         except (ConfigError, PluginError) as error:
             error.account = name

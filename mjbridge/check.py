@@ -57,6 +57,7 @@ def account_faults(name: str, account: AccountSettings) -> Iterator[str]:
     yield from faults
     checks: list[Callable[[], object]] = [
         lambda: requirements.base_url(account, provider),
+        lambda: requirements.proxy(account),
         lambda: requirements.key(account, provider, name),
     ]
     for check in checks if faults else [lambda: requirements.provider(account), *checks]:

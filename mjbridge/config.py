@@ -35,8 +35,8 @@ def described(text: str, example: object = None) -> msgspec.Meta:
 
 
 def without_password(url: str | None) -> str | None:
-    """A URL as it may be shown: what stands before its @ is a password."""
-    return url and url.rpartition("@")[2]
+    """A URL as it may be shown: what stands before its @ is a password, and behind a ? a key may stand."""
+    return url and url.partition("?")[0].rpartition("@")[2]
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,9 +114,11 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """What is wrong with it, where these are the accounts."""
         if not self.accounts:
             yield "names no account"
-        for name in self.accounts:
+        for name in dict.fromkeys(self.accounts):
             if name not in known:
                 yield settings.unknown_word("account", name, list(known))
+            elif self.accounts.count(name) > 1:
+                yield f"names {name!r} more than once"
         for word in self.fall_back_on:
             if word in NEVER_FALL_BACK_ON:
                 yield f"fall_back_on: {word} proves no refusal: submitting again might pay twice"
@@ -150,8 +152,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return self.routes[name].accounts
         if name == DEFAULT_ROUTE and len(self.accounts) == 1:
             return list(self.accounts)
+        if not self.accounts:
+            raise ConfigError("there is no account: add an [accounts.NAME] table")
         if name == DEFAULT_ROUTE and name not in self.accounts:
-            raise ConfigError(f"there is no default route; name an account or add `[routes]\n{DEFAULT_ROUTE} = [...]`")
+            raise ConfigError(f"there is no default route; name an account, or add {DEFAULT_ROUTE} = [...] to [routes]")
         self.account(name)
         return [name]
 
@@ -207,20 +211,32 @@ def _from_usual_places() -> Examined:
 
 def _from_file(path: Path) -> Examined:
     try:
-        examined = _read(_toml(path.read_text(encoding="utf-8"), str(path)), str(path))
+        # Editors on Windows begin a file with a mark of its encoding.
+        examined = _read(_toml(path.read_text(encoding="utf-8-sig"), str(path)), str(path), path.parent)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    config = msgspec.structs.replace(examined.config, journal=_beside(path, examined.config.journal))
-    return Examined(config, str(path), examined.faults, list(_exposed(config, path)))
+    return msgspec.structs.replace(examined, warnings=list(_exposed(examined.config, path)))
 
 
-def _beside(path: Path, journal: str | None) -> str | None:
-    """A journal's path counts from the configuration's folder: whoever runs it from wherever, there is one journal."""
-    if journal is None or "://" in journal or keys.kind(journal) != keys.PLAIN:
-        return journal
-    return str(path.parent / Path(journal).expanduser())
+def _beside(folder: Path, config: Config) -> Config:
+    """Paths count from the configuration's folder: whoever runs it from wherever, they are the same files."""
+    journal = config.journal
+    if journal and "://" not in journal and keys.kind(journal) == keys.PLAIN:
+        journal = str(settings.path(journal, folder))
+    accounts = {name: _account_beside(folder, account) for name, account in config.accounts.items()}
+    return msgspec.structs.replace(config, journal=journal, accounts=accounts)
+
+
+def _account_beside(folder: Path, account: AccountSettings) -> AccountSettings:
+    memory, verify, base_url = (account.base_url or "").removeprefix(EMULATOR), account.verify, account.base_url
+    if account.emulated and memory:
+        base_url = f"{EMULATOR}{settings.path(memory, folder)}"
+    if isinstance(verify, str):
+        verify = str(settings.path(verify, folder))
+    api_key = keys.beside(folder, account.api_key)
+    return msgspec.structs.replace(account, base_url=base_url, verify=verify, api_key=api_key)
 
 
 def _exposed(config: Config, path: Path) -> Iterator[str]:
@@ -230,20 +246,20 @@ def _exposed(config: Config, path: Path) -> Iterator[str]:
             if keys.kind(account.api_key) == keys.PLAIN:
                 yield (
                     f"{path}: [accounts.{name}]: the api_key stands in a file that others can read: "
-                    f'chmod 600 it, or write api_key = "env:{name.upper()}_KEY"'
+                    f'chmod 600 it, or write api_key = "{keys.example(name)}"'
                 )
 
 
 def find() -> Path | None:
     """The first configuration file of the usual places that exists; one named by the environment must exist."""
     if named := os.environ.get(CONFIG_VARIABLE):
-        return Path(named)
+        return settings.path(named)
     return next((place for place in _usual_places()[1:] if isinstance(place, Path) and place.is_file()), None)
 
 
 def _usual_places() -> list[Path | str]:
-    home = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA") or Path.home() / ".config"
-    return [f"${CONFIG_VARIABLE}", Path("mjbridge.toml"), Path(home) / "mjbridge" / "mjbridge.toml"]
+    home = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA") or "~/.config"
+    return [f"${CONFIG_VARIABLE}", Path("mjbridge.toml"), settings.path(home) / "mjbridge" / "mjbridge.toml"]
 
 
 def _toml(text: str, place: str) -> dict[str, Any]:
@@ -255,7 +271,7 @@ def _toml(text: str, place: str) -> dict[str, Any]:
         raise ConfigError(f"{place}: is not TOML: {error}") from None
 
 
-def _read(written: Mapping[str, Any], place: str) -> Examined:
+def _read(written: Mapping[str, Any], place: str, folder: Path = Path()) -> Examined:
     written = {str(key): value for key, value in written.items()}
     known = Config.__struct_fields__
     faults = [f"{place}: {settings.unknown_word('table', key, known)}" for key in written if key not in known]
@@ -265,7 +281,7 @@ def _read(written: Mapping[str, Any], place: str) -> Examined:
         journal = None
     accounts = _tables(AccountSettings, written.get("accounts", {}), f"{place}: [accounts", faults)
     routes = _tables(RouteSettings, _routes(written.get("routes", {})), f"{place}: [routes", faults)
-    config = Config(accounts=accounts, routes=routes, journal=journal)
+    config = _beside(folder, Config(accounts=accounts, routes=routes, journal=journal))
     faults.extend(_faults(config, place, fields.mapping(written.get("accounts", {}))))
     return Examined(config, place, faults)
 

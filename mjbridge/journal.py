@@ -24,7 +24,7 @@ import sqlalchemy as sql
 from sqlalchemy.event import listen
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from mjbridge import fields
+from mjbridge import fields, settings
 from mjbridge.commands import Command
 from mjbridge.errors import ConfigError, JournalError, MJBridgeError
 from mjbridge.task import DONE, Task
@@ -271,7 +271,7 @@ def _logged(consequence: str) -> Generator[None, None, None]:
 
 
 def _engine(place: str) -> sql.Engine:
-    url = place if "://" in place else sql.URL.create("sqlite", database=str(Path(place).expanduser()))
+    url = place if "://" in place else sql.URL.create("sqlite", database=str(settings.path(place)))
     try:
         engine = sql.create_engine(url)
     except (NoSuchModuleError, ImportError) as error:

@@ -1,12 +1,15 @@
 """Where an account's key is: behind `env:NAME`, `file:PATH` or `keyring:SERVICE/USER`, or written out."""
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
+from mjbridge import settings
 from mjbridge.errors import ConfigError
 
 PLAIN: Final = "plain"
+_NO_WORD: Final = re.compile("[^A-Za-z0-9_]")
 
 
 def kind(written: str | None) -> str:
@@ -15,6 +18,17 @@ def kind(written: str | None) -> str:
     if not (written or "").strip():
         return ""
     return word if colon and word in _SOURCES else PLAIN
+
+
+def example(account: str) -> str:
+    """An `api_key` for an account of that name: a variable of the environment."""
+    return f"env:{_NO_WORD.sub('_', account).upper()}_KEY"
+
+
+def beside(folder: Path, written: str | None) -> str | None:
+    """An `api_key` whose file, if it names one, counts from that folder."""
+    name = (written or "").removeprefix("file:")
+    return f"file:{settings.path(name, folder)}" if kind(written) == "file" and name else written
 
 
 def secret(written: str | None) -> str:
@@ -36,8 +50,8 @@ def _from_environment(name: str) -> str:
 
 def _from_file(name: str) -> str:
     try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return settings.path(name).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ConfigError(f"api_key is file:{name}, which cannot be read: {type(error).__name__}") from None
 
 

@@ -1,7 +1,8 @@
-"""What settings must come to before they can be used: an account's provider, key and base URL; the journal."""
+"""What settings must come to before they can be used: an account's provider, key, base URL and proxy; the journal."""
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mjbridge import keys, plugins
 from mjbridge.config import AccountSettings, without_password
@@ -11,6 +12,8 @@ from mjbridge.wire import is_http
 
 if TYPE_CHECKING:
     from mjbridge.journal import Journal
+
+_PROXIES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 def provider(settings: AccountSettings) -> Provider:
@@ -24,7 +27,7 @@ def key(settings: AccountSettings, provider: type[Provider], account: str) -> st
         return ""
     found = keys.secret(settings.api_key)
     if provider.needs_key and not found:
-        raise ConfigError(f'{provider.name} needs an api_key, as in api_key = "env:{account.upper()}_KEY"')
+        raise ConfigError(f'{provider.name} needs an api_key, as in api_key = "{keys.example(account)}"')
     return found
 
 
@@ -33,9 +36,26 @@ def base_url(settings: AccountSettings, provider: type[Provider]) -> str:
     found = settings.base_url or provider.base_url
     if found is None:
         raise ConfigError(f"{provider.name} has no vendor of its own: base_url must say where it runs")
-    if not settings.emulated and not is_http(found):
-        raise ConfigError(f"base_url {without_password(found)!r} does not begin with http:// or https:// and a host")
+    if not found.isprintable() or not (settings.emulated or is_http(found)):
+        shown = without_password(found)
+        raise ConfigError(f"base_url {shown!r} is not http:// or https:// before a host and, maybe, a port and a path")
+    if not settings.emulated and ("?" in found or "#" in found):
+        # What stands there may be a key.
+        raise ConfigError("base_url holds a ? or a #, and paths are put behind it: a key belongs in api_key or headers")
     return found
+
+
+def proxy(settings: AccountSettings) -> str | None:
+    """The account's proxy, None for none; `ConfigError` where it is no address or speaks what needs an extra."""
+    if settings.proxy is None:
+        return None
+    scheme, _, rest = settings.proxy.partition("://")
+    if scheme.lower() not in _PROXIES or not is_http(f"http://{rest}"):
+        shown = without_password(settings.proxy)
+        raise ConfigError(f"proxy {shown!r} is not scheme://host:port, with one of the schemes {', '.join(_PROXIES)}")
+    if scheme.lower().startswith("socks") and find_spec("socks") is None:
+        raise ConfigError(f"proxy: {scheme} needs PySocks: pip install 'requests[socks]'")
+    return settings.proxy
 
 
 def journal(place: "Journal | str | Path | None") -> "Journal | None":

@@ -1,8 +1,10 @@
 """Strict reading of what a person wrote: every error names the place, the key and the nearest known one."""
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -47,6 +49,12 @@ def _fault(kind: type[msgspec.Struct], message: str) -> tuple[str, str]:
         return unknown["key"], unknown_word("key", unknown["key"], kind.__struct_encode_fields__)
     about = _FIELD.search(message)
     return about["key"] if about else "", message.replace(" - at `$.", " at `")
+
+
+def path(written: str, folder: Path = Path()) -> Path:
+    """A path as a person writes it: `~` is the home folder, and what is relative counts from `folder`."""
+    # Where there is no such home the ~ stays, and is not found: Path's own way of it raises RuntimeError.
+    return folder / os.path.expanduser(written)  # noqa: PTH111
 
 
 def unknown_word(what: str, word: str, known: tuple[str, ...] | list[str]) -> str:

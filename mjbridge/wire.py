@@ -23,7 +23,8 @@ def is_http(url: str) -> bool:
     """Whether a text is an http or https address with a host."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
+        # Only asking for it tells whether the port is one.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 

@@ -180,6 +180,7 @@ def test_a_file_that_cannot_be_used_is_named(kind: str, tmp_path: Path) -> None:
         (GOOD + 'night = { acounts = ["main"] }\n', ["[routes.night]", "'acounts'", "'accounts'"]),
         (GOOD + "night = {}\n", ["[routes.night]", "accounts"]),
         (GOOD + "night = []\n", ["[routes.night]", "no account"]),
+        (GOOD + 'night = ["main", "spare", "main"]\n', ["[routes.night]", "names 'main' more than once"]),
         (GOOD + 'night = "main"\n', ["[routes.night]", "array", "str"]),
         (GOOD + "night = [1]\n", ["[routes.night]", "str", "int"]),
         ('[accounts."a:b"]\nprovider = "mjproxy"\n', ["[accounts.'a:b']", "colon"]),
@@ -298,7 +299,7 @@ def test_among_two_accounts_there_is_no_default_unless_one_is_named_so() -> None
 
 
 def test_no_account_at_all_is_a_configuration_that_can_do_nothing() -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="there is no account: add"):
         Bridge({}).imagine("a lighthouse")
 
 
@@ -368,7 +369,9 @@ def test_a_base_url_begins_with_http_and_a_host(base_url: str) -> None:
         open_account(base_url=base_url)
 
 
-@pytest.mark.parametrize("base_url", ["http://[::1", "http://["])
+@pytest.mark.parametrize(
+    "base_url", ["http://[::1", "http://[", "http://h:99999", "http://h:0", "http://h:port", "emulator:\0"]
+)
 def test_a_base_url_that_is_none_at_all_is_a_mistake_too(base_url: str) -> None:
     with pytest.raises(ConfigError, match="base_url"):
         open_account(base_url=base_url)
@@ -377,6 +380,28 @@ def test_a_base_url_that_is_none_at_all_is_a_mistake_too(base_url: str) -> None:
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "HTTPS://relay.invalid/v2/", "http://[::1]:8080"])
 def test_a_base_url_may_have_a_port_and_a_path(base_url: str) -> None:
     open_account(base_url=base_url)
+
+
+@pytest.mark.parametrize("base_url", ["http://mj.example/?key=hunter2", "http://mj.example#hunter2"])
+def test_a_base_url_that_no_path_can_follow_is_refused_and_what_may_be_a_key_not_shown(base_url: str) -> None:
+    with pytest.raises(ConfigError, match="put behind it") as caught:
+        open_account(base_url=base_url)
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(config.load(with_account(base_url="http://mj.example?key=hunter2")))
+
+
+@pytest.mark.parametrize("proxy", ["", "foo bar", "127.0.0.1:3128", "http://", "http://h:99999", "ftp://me:hunter2@h"])
+def test_a_proxy_that_is_no_address_is_refused_and_its_password_not_shown(proxy: str) -> None:
+    with pytest.raises(ConfigError, match=r"main: .*proxy") as caught:
+        open_account(base_url="http://127.0.0.1:9", proxy=proxy)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_proxy_that_needs_an_extra_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much of it is installed here."""
+    monkeypatch.setattr("mjbridge.requirements.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"requests\[socks\]"):
+        open_account(base_url="http://127.0.0.1:9", proxy="socks5h://127.0.0.1:1080")
 
 
 def test_a_provider_with_a_vendor_of_its_own_has_its_base_url() -> None:
@@ -418,3 +443,30 @@ def test_a_ref_is_an_account_and_an_id(ref: str) -> None:
 def test_a_task_read_from_storage_has_no_account_to_go_to() -> None:
     with pytest.raises(MJBridgeError, match="account:id"):
         Bridge(with_account()).fetch(Task(id="1730621826053455"))
+
+
+def test_paths_count_from_the_folder_of_their_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs it from wherever, they are the same files."""
+    folder = tmp_path / "service"
+    write(folder / "key.txt", "sk-1")
+    write(folder / "ca.pem", "")
+    path = write(
+        folder / "own.toml",
+        """
+        [accounts.main]
+        provider = "cometapi"
+        api_key = "file:key.txt"
+        verify = "ca.pem"
+
+        [accounts.rehearsal]
+        provider = "apimart"
+        base_url = "emulator:tasks"
+        """,
+    )
+    with Bridge(path) as bridge:
+        bridge.account("main")
+        ref = bridge.imagine("a lighthouse", route="rehearsal").ref
+        monkeypatch.chdir(folder)
+        assert [each.name for each in (folder / "tasks").iterdir()] == [f"{ref.partition(':')[2]}.json"]
+    with Bridge(path.name) as bridge:
+        assert bridge.fetch(ref).prompt == "a lighthouse"

@@ -39,6 +39,25 @@ def test_a_key_file_may_stand_in_the_home_folder(tmp_path: Path, monkeypatch: py
     assert keys.secret("file:~/key.txt") == KEY
 
 
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/key.txt", "key\0.txt"])
+def test_a_key_file_that_cannot_be_anywhere_is_named_too(name: str) -> None:
+    with pytest.raises(ConfigError, match="which cannot be read"):
+        open_account(base_url="http://127.0.0.1:9", api_key=f"file:{name}")
+
+
+def test_a_mark_of_its_encoding_may_begin_a_file(tmp_path: Path) -> None:
+    """As Notepad writes it."""
+    path, key = tmp_path / "own.toml", tmp_path / "key.txt"
+    key.write_text(KEY, encoding="utf-8-sig")
+    path.write_text('[accounts.main]\nprovider = "cometapi"\napi_key = "file:key.txt"\n', encoding="utf-8-sig")
+    with Bridge(path) as bridge:
+        bridge.account("main")
+
+
+def test_a_key_is_asked_for_under_a_name_that_a_variable_may_have() -> None:
+    assert keys.example("my relay 中") == "env:MY_RELAY___KEY"
+
+
 def test_a_missing_variable_is_named_with_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     for value in (None, ""):

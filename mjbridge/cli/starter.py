@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge import plugins
+from mjbridge import keys, plugins
 from mjbridge.config import DEFAULT_ROUTE, EMULATOR, AccountSettings, Config, RouteSettings
 from mjbridge.provider import Provider
 
@@ -49,9 +49,7 @@ def _account(provider: type[Provider]) -> Iterator[str]:
     yield f"#{_setting('provider', provider.name)}"
     if provider.base_url is None:
         yield from _settings(AccountSettings, only={"base_url"})
-    yield f"#{_setting('api_key', f'env:{_variable(provider.name)}_KEY')}" + (
-        "" if provider.needs_key else "  # if any"
-    )
+    yield f"#{_setting('api_key', keys.example(provider.name))}" + ("" if provider.needs_key else "  # if any")
     if provider.Options.__struct_fields__:
         yield from _prose(provider.Options)
         yield from _settings(provider.Options, prefix="options.")
@@ -91,7 +89,3 @@ def _prose(documented: type) -> Iterator[str]:
 
 def _key(name: str) -> str:
     return name if _BARE_KEY.fullmatch(name) else json.dumps(name)
-
-
-def _variable(name: str) -> str:
-    return re.sub(r"\W", "_", name).upper()

@@ -5,10 +5,10 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
+from mjbridge import settings
 from mjbridge.config import EMULATOR
 from mjbridge.emulator.faults import Faults, HttpFault, SlowReply
 from mjbridge.emulator.jobs import JobFolder, JobMemory, Jobs
@@ -126,7 +126,7 @@ class EmulatorTransport:
 def open_emulator(provider: Provider, base_url: str, *, read_timeout: float = 60.0) -> EmulatorTransport:
     """The emulator behind `emulator:`, or behind `emulator:FOLDER`, which remembers its tasks there."""
     folder = base_url.removeprefix(EMULATOR)
-    jobs: Jobs = JobFolder(Path(folder).expanduser()) if folder else JobMemory()
+    jobs: Jobs = JobFolder(settings.path(folder)) if folder else JobMemory()
     return EmulatorTransport(Emulator(provider, jobs=jobs, duration=_duration()), read_timeout=read_timeout)
 
 
