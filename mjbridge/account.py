@@ -173,7 +173,16 @@ class Account:
 
     def _conversation(self, operation: str, deadline: Deadline) -> "_Conversation":
         happened = partial(self._happened, operation)
-        return _Conversation(self.provider, self.transport, self._key, self.limits, deadline, self._events, happened)
+        return _Conversation(
+            self.provider,
+            self.transport,
+            self._key,
+            self.limits,
+            deadline,
+            self._events,
+            happened,
+            buys=operation == "submit",
+        )
 
     def _converse(self, operation: str, conversation: "_Conversation", start: Callable[[], Flow[Result]]) -> Result:
         with self._telling(operation):
@@ -267,6 +276,8 @@ class _Conversation:
         deadline: Deadline,
         events: Events,
         happened: Callable[..., None],
+        *,
+        buys: bool,
     ) -> None:
         self.asked = False
         self.before_submit: Callable[[], None] | None = None
@@ -277,6 +288,7 @@ class _Conversation:
         self._deadline = deadline
         self._events = events
         self._happened = happened
+        self._buys = buys
         self._last: HttpResponse | None = None
         self._in_doubt = False
 
@@ -347,7 +359,10 @@ class _Conversation:
                 error.message, http_status=error.http_status, vendor_code=error.vendor_code, body=error.body
             )
         if isinstance(error, MalformedRecord) and self._last is not None:
-            return self._last.malformed(f"the reply is not a task: {error.message} (at {error.path})")
+            error = self._last.malformed(f"the reply is not a task: {error.message} (at {error.path})")
+        if self._buys:
+            # What was read or uploaded for a submit that never left, and how that failed, is no matter.
+            error.accepted = "no"
         return error
 
     @property

@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from mjbridge import (
+    Bridge,
     Imagine,
     InvalidCommand,
     MalformedReply,
@@ -22,6 +23,7 @@ from mjbridge import (
     Unavailable,
     WaitTimeout,
 )
+from mjbridge.emulator import pictures
 from tests.exchanges import (
     BRIEF,
     CUTS,
@@ -203,8 +205,19 @@ def test_a_button_press_that_is_not_answered_is_unknown_and_sent_only_once(
 def test_a_follow_up_whose_parent_cannot_be_read_was_not_submitted(scripted: StartServer, bridge: OpenBridge) -> None:
     server = scripted(resetting)
     error = failure(lambda opened: opened.upscale(REF, 2), bridge("mjproxy", server.url))
-    assert type(error) is Unavailable
+    assert (type(error), error.accepted) == (Unavailable, "no")
     assert not any(request.startswith(b"POST") for request in server.requests)
+
+
+def test_a_picture_that_cannot_be_uploaded_is_no_submit_and_the_route_goes_on(scripted: StartServer) -> None:
+    """An upload costs nothing: however it fails, nothing can have been accepted."""
+    server = scripted(silent)
+    silent_account = {"provider": "apimart", "base_url": server.url, "api_key": "sk-1", "read_timeout": BRIEF}
+    accounts = {"main": silent_account, "spare": {"provider": "cometapi", "base_url": "emulator:"}}
+    with Bridge({"accounts": accounts, "routes": {"default": ["main", "spare"]}}) as opened:
+        task = opened.imagine("a lighthouse", images=[pictures.grid("a cat")])
+    assert (task.account, [each.category for each in task.attempts]) == ("spare", ["Unavailable"])
+    assert [request.split(b" ")[1] for request in server.requests] == [b"/v1/uploads/images"]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
