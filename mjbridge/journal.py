@@ -163,7 +163,7 @@ class Journal:
         """A submit that may be about to leave; its command is kept as `redacted` gives it. Nothing is written yet."""
         row = {"id": self._new_id(), "submitted_at": self._now(), "account": account, "provider": provider}
         unknown = {"outcome": Outcome.UNKNOWN, "category": "", "task_id": "", "status": "", "settled": False}
-        return Submission(self, {**row, "command": redacted(_written(command)), **unknown})
+        return Submission(self, {**row, "command": _written(command, redacted), **unknown})
 
     def saw(self, tasks: Sequence[Task]) -> None:
         """Tasks as a vendor has just told them. The caller gets them even where the journal cannot be written."""
@@ -243,22 +243,22 @@ class Journal:
                 self._ready = True
 
 
-def _written(command: Command) -> str:
-    """A command as JSON, without the content of its pictures."""
+def _written(command: Command, redacted: Callable[[str], str]) -> str:
+    """A command as JSON, its texts redacted and without the content of its pictures."""
     told = msgspec.to_builtins(command, builtin_types=(bytes, bytearray), enc_hook=repr)
-    return msgspec.json.encode(_bare(told)).decode()
+    return msgspec.json.encode(_bare(told, redacted)).decode()
 
 
-def _bare(value: Any) -> Any:
+def _bare(value: Any, redacted: Callable[[str], str]) -> Any:
     if fields.is_object(value):
-        return {str(key): _bare(item) for key, item in value.items()}
+        return {redacted(str(key)): _bare(item, redacted) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_bare(item) for item in cast("Sequence[Any]", value)]
+        return [_bare(item, redacted) for item in cast("Sequence[Any]", value)]
     if isinstance(value, bytes | bytearray):
         return f"[{len(value)} bytes]"
     if isinstance(value, str):
         too_long = value.startswith("data:") or len(value) > _LONGEST_TEXT
-        return f"[{len(value)} characters]" if too_long else value.encode("utf-8", "replace").decode()
+        return f"[{len(value)} characters]" if too_long else redacted(value.encode("utf-8", "replace").decode())
     return value
 
 

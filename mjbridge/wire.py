@@ -17,6 +17,7 @@ PICTURE_LIMIT = 64 * 2**20
 """Bytes of a picture, at most."""
 VIDEO_LIMIT = 512 * 2**20
 """Bytes of a video clip, at most."""
+_A_YEAR = 366 * 86_400.0
 
 
 def is_http(url: str) -> bool:
@@ -115,18 +116,18 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds to wait, from `Retry-After` in either of its forms; a date counts from the reply's own `Date`."""
+        """Seconds to wait, at most a year, as `Retry-After` says in either form; its date counts from `Date`."""
         value = self.headers.get("retry-after", "").strip()
         if not value:
             return None
         if value.isascii() and value.isdecimal():
-            return float(value)
+            return min(float(value), _A_YEAR)
         from email.utils import parsedate_to_datetime  # noqa: PLC0415 a rare form should not slow every import
 
         try:
             there = parsedate_to_datetime(value)
             now = parsedate_to_datetime(self.headers.get("date", ""))
-            return max(0.0, (there - now).total_seconds())
+            return min(max(0.0, (there - now).total_seconds()), _A_YEAR)
         except (ValueError, TypeError, OverflowError):
             return None
 

@@ -26,6 +26,7 @@ from mjbridge import (
     SubmissionUnknown,
     Task,
     Unavailable,
+    Upscale,
     config,
 )
 from mjbridge.journal import Journal, submissions
@@ -237,6 +238,12 @@ def test_a_command_is_kept_without_its_pictures_and_without_the_key(kept: Journa
         },
     }
     assert KEY not in msgspec.json.encode(entry).decode()
+
+
+def test_a_key_that_is_part_of_a_number_leaves_the_command_json(kept: Journal) -> None:
+    kept.submission("main", "mjproxy", Upscale(task_id="7", index=1), lambda text: text.replace("1", "[key]")).intend()
+    (entry,) = kept.all()
+    assert msgspec.json.decode(entry.command) == {"command": "upscale", "task_id": "7", "index": 1}
 
 
 def test_a_key_in_a_command_is_not_in_the_file(scripted: Callable[[Handler], Scripted], place: Path) -> None:
