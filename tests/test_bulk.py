@@ -237,6 +237,12 @@ def test_a_device_is_written_to(shell: Shell) -> None:
     assert (full.returncode, full.stderr.decode()) == (1, "mjbridge: /dev/full: No space left on device\n")
 
 
+def test_a_pipe_is_written_to(shell: Shell) -> None:
+    """As the shell's >(...) gives it, and /dev/stdout before a |."""
+    piped = shell("normalize", "-q", "-", "-o", "/dev/stdout", stdin=_lines(10))
+    assert (piped.returncode, piped.stderr, len(piped.stdout.splitlines())) == (0, b"", 10)
+
+
 @pytest.mark.parametrize("output", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.parquet"])
 def test_a_full_disk_leaves_the_file_as_it_was(shell: Shell, output: str) -> None:
     """As the limit on the size of a file does, which is a full disk to whoever writes."""

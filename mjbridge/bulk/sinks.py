@@ -61,11 +61,12 @@ def lines_file(path: str) -> Generator[Sink, None, None]:
 @contextmanager
 def whole_file(path: str) -> Generator[IO[bytes], None, None]:
     """A file that appears under its name once it is complete and on the disk; what cannot be replaced is written to."""
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        with io.BufferedWriter(_NamedFile(target, path, "wb")) as device:
+    if Path(path).exists() and not Path(path).is_file():
+        # By the name that was given: what stands behind the /dev/fd/63 of a shell's >(...) has none of its own.
+        with io.BufferedWriter(_NamedFile(Path(path), path, "wb")) as device:
             yield device
         return
+    target = Path(os.path.realpath(path))
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with io.BufferedWriter(_NamedFile(part, path, "xb")) as file:
