@@ -177,7 +177,11 @@ class Examined(msgspec.Struct, frozen=True):
 
 def load(source: Source = None) -> Config:
     """A configuration from a mapping or a TOML file; None looks in the usual places. `ConfigError` if it is wrong."""
-    examined = examine(source)
+    return usable(examine(source))
+
+
+def usable(examined: Examined) -> Config:
+    """The configuration, its warnings logged; `ConfigError` for its first mistake."""
     if examined.faults:
         raise ConfigError(examined.faults[0])
     for warning in examined.warnings:

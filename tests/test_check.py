@@ -248,6 +248,18 @@ def test_accounts_shows_how_keys_are_written_and_whether_they_are_found(
     assert all(secret not in text + lines for secret in (KEY, "secret@"))
 
 
+def test_accounts_and_check_say_which_configuration_they_read(
+    shell: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the places that one may stand in, only the first counts."""
+    _write('[accounts.main]\nprovider = "mjproxy"\nbase_url = "emulator:"\n')
+    assert shell("check").output.splitlines() == ["mjbridge.toml can be used"]
+    assert shell("accounts").output.splitlines()[0] == "the accounts of mjbridge.toml:"
+    monkeypatch.setenv("MJBRIDGE_CONFIG", 'accounts.other = { provider = "mjproxy", base_url = "emulator:" }')
+    assert shell("check").output.splitlines() == ["$MJBRIDGE_CONFIG can be used"]
+    assert shell("accounts").output.splitlines()[0] == "the accounts of $MJBRIDGE_CONFIG:"
+
+
 # check --live
 
 

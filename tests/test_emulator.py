@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops
 
 import mjbridge
-from mjbridge import Bridge, Cancel, Confirm, Imagine, Inpaint, Press, Status, Upscale, Zoom, plugins
+from mjbridge import Bridge, Cancel, Confirm, HttpRequest, Imagine, Inpaint, Press, Status, Upscale, Zoom, plugins
 from mjbridge.emulator import BannedPrompt, Emulator, EmulatorTransport, SlowReply, pictures
 from mjbridge.emulator.faults import Faults, HttpFault, QueueFull
 from mjbridge.emulator.transport import SECONDS
@@ -16,6 +16,12 @@ from mjbridge.testing.stage import Clock
 
 def _image(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+def test_an_emulator_is_made_of_a_provider_or_its_name() -> None:
+    named, made = Emulator("apimart"), Emulator(plugins.load("apimart")())
+    request = HttpRequest("GET", "/v1/midjourney/1")
+    assert named.handle(request) == made.handle(request)
 
 
 def test_the_singles_are_crops_of_the_grid() -> None:
@@ -144,9 +150,9 @@ def test_a_thousand_tasks_of_one_moment_have_their_own_ids() -> None:
 
 
 def test_faults_happen_as_often_as_they_were_told_to() -> None:
-    faults = Faults(QueueFull(times=2), HttpFault(status=500))
+    faults = Faults(QueueFull(times=2), HttpFault(500))
     assert [faults.take(QueueFull) is not None for _ in range(3)] == [True, True, False]
-    assert faults.take(HttpFault) == HttpFault(status=500)
+    assert faults.take(HttpFault) == HttpFault(500)
     assert faults.take(HttpFault) is None
 
 

@@ -8,7 +8,7 @@ from click.shell_completion import CompletionItem
 
 from mjbridge import config as configuration
 from mjbridge import plugins
-from mjbridge.cli.accounts import known_refs
+from mjbridge.cli.bridges import known_refs
 from mjbridge.errors import MJBridgeError
 
 _Items: TypeAlias = "list[CompletionItem[str]]"

@@ -68,7 +68,8 @@ def accounts(config: str | None, /, *, as_json: bool) -> None:
 
     One that is not says why: its key cannot be found, its provider is not installed, an option is wrong.
     """
-    shown = list(_shown(configuration.load(config)))
+    examined = configuration.examine(config)
+    shown = list(_shown(configuration.usable(examined)))
     if as_json:
         for each in shown:
             write_line(msgspec.json.encode(each))
@@ -77,6 +78,7 @@ def accounts(config: str | None, /, *, as_json: bool) -> None:
     for each in shown:
         key, routes = each.key or "none", ", ".join(each.routes)
         table.add_row(each.account, each.provider, each.base_url or "", key, routes, each.problem or "ready")
+    click.echo(printable(f"the accounts of {examined.place}:"))
     Console(highlight=False, emoji=False).print(table, markup=False)
 
 
@@ -95,7 +97,7 @@ def check(config: str | None, /, *, live: bool) -> int:
         click.echo(printable(f"{problem.severity}: {problem.message}"))
     mistakes = any(problem.severity == "mistake" for problem in found)
     if not mistakes:
-        click.echo("the configuration can be used")
+        click.echo(printable(f"{examined.place} can be used"))
     # One account's mistake keeps nobody from asking the others; a configuration that cannot be loaded has none to ask.
     refused = live and not examined.faults and _ask(examined.config)
     return MISUSE if mistakes else FAILURE if refused else 0

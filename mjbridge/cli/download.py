@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from mjbridge.cli.accounts import open_bridge
+from mjbridge.cli.bridges import open_bridge
 from mjbridge.cli.output import saving, write_line
 from mjbridge.cli.running import FOLDER
 

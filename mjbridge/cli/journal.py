@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
-from mjbridge.cli.accounts import open_bridge
+from mjbridge.cli.bridges import open_bridge
 from mjbridge.cli.output import show_task, write_line
 from mjbridge.cli.running import FOLDER, SECONDS
 from mjbridge.errors import ConfigError, MJBridgeError

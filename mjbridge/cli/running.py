@@ -10,7 +10,7 @@ import click
 from mjbridge import waiting
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
-from mjbridge.cli.accounts import EMULATED, open_bridge
+from mjbridge.cli.bridges import EMULATED, open_bridge
 from mjbridge.cli.output import OnUpdate, progress, saving, show_task
 from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.errors import MJBridgeError, WaitTimeout
@@ -36,11 +36,11 @@ FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 _SHOWN: Final = ("download", "singles", "timeout", "as_json", "no_wait")
 
 
-def task_options(*, waits: bool = True) -> list[click.Parameter]:
-    """The options of every command that ends in a task; one that always waits cannot be told not to."""
+def task_options(*, may_leave: bool = True) -> list[click.Parameter]:
+    """The options of every command that ends in a task, and that `may_leave` before the task has settled."""
     no_wait = click.Option(["--no-wait"], is_flag=True, help="Print the submitted task and leave.")
     return [
-        *([no_wait] if waits else []),
+        *([no_wait] if may_leave else []),
         click.Option(["--download"], metavar="DIR", type=FOLDER, help="Save the pictures and clips in DIR."),
         click.Option(["--singles"], is_flag=True, help="With --download: the four singles of a grid too."),
         click.Option(
@@ -79,14 +79,14 @@ def new_task(name: str, ask: Ask, text: str, *parameters: click.Parameter) -> cl
     return click.Command(name, callback=click.pass_obj(run), params=options, help=text)
 
 
-def follow_up(name: str, ask: Ask, text: str, *parameters: click.Parameter, waits: bool = True) -> click.Command:
+def follow_up(name: str, ask: Ask, text: str, *parameters: click.Parameter, may_leave: bool = True) -> click.Command:
     """A command about the task REF: `ask(bridge, ref, **values)`."""
 
     def run(config: str | None, /, ref: str, **values: Any) -> int:
         shown = _shown(values)
         return with_bridge(config, ref, lambda bridge: ask(bridge, ref, **values), **shown)
 
-    options = [click.Argument(["ref"]), *parameters, *task_options(waits=waits)]
+    options = [click.Argument(["ref"]), *parameters, *task_options(may_leave=may_leave)]
     return click.Command(name, callback=click.pass_obj(run), params=options, help=text)
 
 

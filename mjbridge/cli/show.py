@@ -14,7 +14,7 @@ from rich.style import Style
 from mjbridge import pictures
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
-from mjbridge.cli.accounts import open_bridge, picture_folder
+from mjbridge.cli.bridges import open_bridge, picture_folder
 from mjbridge.cli.output import saving, show_task, write_line
 from mjbridge.cli.running import FOLDER
 from mjbridge.task import Status, Task

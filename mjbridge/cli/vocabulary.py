@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from mjbridge.bridge import Bridge
-from mjbridge.cli.accounts import open_bridge
+from mjbridge.cli.bridges import open_bridge
 from mjbridge.cli.output import show_task
 from mjbridge.cli.running import chosen_route, follow_up, new_task, route_options, task_options, with_bridge
 from mjbridge.commands import Dimensions, Direction, Enlargement, Motion, Strength
@@ -221,7 +221,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
         click.Option(["--index"], type=click.IntRange(1, 4), default=1, show_default=True, help="Which clip."),
         *_clips(),
     ),
-    follow_up("wait", Bridge.fetch, "Poll the task REF until it is settled.", waits=False),
+    follow_up("wait", Bridge.fetch, "Poll the task REF until it is settled.", may_leave=False),
 )
 
 
@@ -302,7 +302,7 @@ def fetch(config: str | None, /, ref: str, *, wait: bool, **shown: Any) -> int:
     return with_bridge(config, ref, lambda bridge: bridge.fetch(ref), no_wait=not wait, **shown)
 
 
-fetch.params.extend(task_options(waits=False))
+fetch.params.extend(task_options(may_leave=False))
 
 
 ALL: Final = (*COMMANDS, VIDEO, upload, fetch, seed, cancel)

@@ -16,23 +16,23 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     times: int = 1
 
 
-class FailTask(Fault, frozen=True, kw_only=True):
+class FailTask(Fault, frozen=True):
     """An accepted task ends in FAILURE."""
 
     reason: str = "Internal error at Midjourney"
 
 
-class BannedPrompt(Fault, frozen=True, kw_only=True):
+class BannedPrompt(Fault, frozen=True):
     """A prompt with this word is refused."""
 
     word: str
 
 
-class QueueFull(Fault, frozen=True, kw_only=True):
+class QueueFull(Fault, frozen=True):
     """A submit is refused: the queue is full."""
 
 
-class HttpFault(Fault, frozen=True, kw_only=True):
+class HttpFault(Fault, frozen=True):
     """Any request is answered with this status and body, before the vendor's API sees it."""
 
     status: int
@@ -40,7 +40,7 @@ class HttpFault(Fault, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
 
 
-class SlowReply(Fault, frozen=True, kw_only=True):
+class SlowReply(Fault, frozen=True):
     """A reply is held back for `seconds`; the vendor has done its work by then."""
 
     seconds: float
@@ -61,7 +61,7 @@ def parse(text: str) -> Fault:
     """A fault from `NAME[=VALUE][*TIMES]`; `InvalidCommand` tells what is wrong with it.
 
     >>> parse("http=503*2")
-    HttpFault(times=2, status=503, body=b'', headers={})
+    HttpFault(status=503, body=b'', headers={}, times=2)
     """
     found = _WRITTEN.fullmatch(text)
     name, value, times = found.groups() if found else (text, None, None)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 from urllib.parse import unquote
 
-from mjbridge import settings
+from mjbridge import plugins, settings
 from mjbridge.config import EMULATOR
 from mjbridge.emulator.faults import Faults, HttpFault, SlowReply
 from mjbridge.emulator.jobs import JobFolder, JobMemory, Jobs
@@ -30,12 +30,13 @@ _PICTURES: Final = "/pictures/"
 class Emulator:
     """A vendor: a provider's server half before a simulator, its pictures, and its scripted faults.
 
+    `provider` is one as its account has it, or the name of one without options.
     Requests without its `key` are refused; None takes any key, or none. Pictures are public, as every vendor's are.
     """
 
     def __init__(
         self,
-        provider: Provider,
+        provider: Provider | str,
         *,
         public_url: str = IN_PROCESS_URL,
         clock: Callable[[], float] = time.time,
@@ -43,6 +44,7 @@ class Emulator:
         jobs: Jobs | None = None,
         key: str | None = None,
     ) -> None:
+        provider = plugins.load(provider)() if isinstance(provider, str) else provider
         self._provider = provider
         self._key = key
         self.public_url = public_url
