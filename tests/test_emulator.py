@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings, strategies
 from PIL import Image, ImageChops
 
 import mjbridge
@@ -202,3 +203,23 @@ def test_a_grid_has_four_singles_and_a_preview(name: str) -> None:
     with pytest.raises(mjbridge.TaskNotFound):
         emulator.simulator.picture(f"{task.id}{name}")
     assert _image(emulator.simulator.picture(f"{task.id}~preview.png")).size == (pictures.PREVIEW, pictures.PREVIEW)
+
+
+_DOCUMENTS = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
+    lambda inner: strategies.lists(inner, max_size=3) | strategies.dictionaries(strategies.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("name", plugins.names())
+@settings(max_examples=100, deadline=None)
+@given(data=strategies.data())
+def test_whatever_a_request_holds_is_answered_in_the_dialect(name: str, data: strategies.DataObject) -> None:
+    """Values of any form behind the keys that the vendor's requests have."""
+    emulator = Emulator(name)
+    body = data.draw(strategies.sampled_from(plugins.load(name)().bodies))
+    keys = strategies.sampled_from([*body.always, *(key.name for key in body.keys.values()), "other"])
+    document = {**body.always, **data.draw(strategies.dictionaries(keys, _DOCUMENTS, max_size=4))}
+    response = emulator.handle(HttpRequest("POST", body.path, json=document, submits=True))
+    assert isinstance(response.json(), dict)
