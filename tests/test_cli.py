@@ -96,6 +96,7 @@ def test_a_configured_account_is_used_by_name_and_by_route(shell: Shell) -> None
         (["normalize", "--from", "nonsense", "--table", "midjourneys"], "no database URL"),
         (["normalize", "-", "--provider", "comet"], "did you mean 'cometapi'?"),
         (["juggle"], "No such command"),
+        (["show", "missing.png"], "missing.png is neither a file nor a REF"),
         (["imagine", "pig", "--emulate", "apimart", "--timeout", "-1"], "-1.0 is not in the range"),
         (["imagine", "pig", "--emulate", "apimart", "--timeout", "nan"], "nan is no time"),
         (["imagine", "pig", "--emulate", "apimart", "--download", __file__], "is a file"),
@@ -123,6 +124,13 @@ def test_a_vendor_s_no_is_exit_code_1(shell: Shell, arguments: list[str], messag
     assert done.returncode == 1
     assert message in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+def test_what_a_grid_cannot_do_says_the_way_round(shell: Shell) -> None:
+    ref = shell.task("imagine", "pig", "--emulate", "cometapi").ref
+    done = shell("zoom", ref)
+    assert done.returncode == 2
+    assert done.stderr.decode().endswith("V4; it is a grid: upscale one of its pictures first\n")
 
 
 def test_a_failed_task_is_shown_with_its_reason_and_exit_code_1(shell: Shell) -> None:

@@ -42,6 +42,8 @@ def show(config: str | None, /, ref: str, save: Path | None, *, opening: bool, a
             raise click.UsageError("--save and --json are for a task, and this is a file")
         _present(Path(ref), opening=opening)
         return 0
+    if ":" not in ref:
+        raise click.UsageError(f"{ref} is neither a file nor a REF, which is written account:id")
     with open_bridge(config, ref.partition(":")[0]) as bridge:
         return _show(bridge, bridge.fetch(ref), save, opening=opening, as_json=as_json)
 
