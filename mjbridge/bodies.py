@@ -4,7 +4,7 @@ A `Body` names the path and the keys of a command's fields. The client half writ
 with it, so each is the other's inverse. A field that no key says is never dropped in silence: `unsaid` names it.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -170,9 +170,9 @@ def word(name: str, words: Mapping[str, Any]) -> Key:
     """One of a few words: ours to the vendor's."""
     ours = {value: key for key, value in words.items()}
 
-    def read(value: object) -> Any:
+    def read(value: Any) -> Any:
         # What a stranger writes there may be a list or an object.
-        return ours.get(value, fields.text(value)) if isinstance(value, Hashable) else None
+        return None if isinstance(value, list | dict) else ours.get(value, fields.text(value))
 
     return Key(name, lambda value: words[value], read)
 

@@ -399,7 +399,11 @@ def test_a_proxy_that_is_no_address_is_refused_and_its_password_not_shown(proxy:
 
 def test_a_proxy_that_needs_an_extra_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """However much of it is installed here."""
-    monkeypatch.setattr("mjbridge.requirements.find_spec", lambda _: None)
+
+    def found(name: str) -> None:
+        del name
+
+    monkeypatch.setattr("mjbridge.requirements.find_spec", found)
     with pytest.raises(ConfigError, match=r"requests\[socks\]"):
         open_account(base_url="http://127.0.0.1:9", proxy="socks5h://127.0.0.1:1080")
 

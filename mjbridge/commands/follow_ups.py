@@ -323,7 +323,6 @@ def _no_button(parent: Task, command: ByButton, index: int | None) -> str:
         return f"task {parent.id} is {parent.status}, and only a completed task has buttons: wait for it first"
     wanted = command.button_kind() if index is None else f"{command.button_kind()} {index}"
     shown = ", ".join(button.label or button.emoji or button.kind for button in parent.buttons) or "none"
-    way_round = (
-        "; it is a grid: upscale one of its pictures first" if index is None and parent.button("upsample") else ""
-    )
+    is_grid = index is None and parent.button("upsample") is not None
+    way_round = "; it is a grid: upscale one of its pictures first" if is_grid else ""
     return f"task {parent.id} has no button {wanted!r}; its buttons: {shown}{way_round}"
