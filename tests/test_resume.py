@@ -122,7 +122,7 @@ def test_one_account_s_trouble_stops_no_other(shell: Callable[..., Result]) -> N
 def test_pictures_that_cannot_be_saved_keep_no_task_from_being_shown(shell: Callable[..., Result]) -> None:
     _submit("main", "spare")
     Path("out").write_text("a file")
-    said = shell("resume", "--download", "out", "--json")
+    said = shell("resume", "--download", "out/pictures", "--json")
     assert said.return_value == 1
     assert [line["status"] for line in _lines(said)] == ["completed", "completed"]
     assert said.stderr.count("the pictures cannot be saved there") == 2
