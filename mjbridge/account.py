@@ -61,6 +61,7 @@ class Account:
         *,
         events: Events = SILENT,
         journal: "Journal | None" = None,
+        secrets: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.provider = provider
@@ -70,6 +71,8 @@ class Account:
         self._key = key
         self._events = events
         self._journal = journal
+        # The longest first, for one may be a part of another.
+        self._secrets = sorted(filter(None, {key, *secrets}), key=len, reverse=True)
 
     def __repr__(self) -> str:
         return f"Account({self.name!r}, {self.provider.name!r})"
@@ -154,7 +157,7 @@ class Account:
 
     def _submit(self, command: Command, conversation: "_Conversation") -> Task:
         """Submit; the journal, if there is one, knows of it before it leaves, and of what became of it after."""
-        known = self._journal and self._journal.submission(self.name, self.provider.name, command, self._without_key)
+        known = self._journal and self._journal.submission(self.name, self.provider.name, command, self._redacted)
         if known:
             conversation.before_submit = known.intend
         try:
@@ -255,10 +258,12 @@ class Account:
 
     def _shown(self, text: str) -> str:
         # First blotted out, then cut: half a key is too much as well.
-        return self._without_key(text)[:_LONGEST_TEXT]
+        return self._redacted(text)[:_LONGEST_TEXT]
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, _BLOT) if self._key else text
+    def _redacted(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, _BLOT)
+        return text
 
 
 class _Conversation:

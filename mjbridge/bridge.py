@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
-from mjbridge import callbacks, downloads, pictures, records, requirements, waiting
+from mjbridge import callbacks, downloads, keys, pictures, records, requirements, waiting
 from mjbridge import config as configuration
 from mjbridge.account import Account
 from mjbridge.commands import Command, FollowUp, Press, check_task_id
@@ -309,7 +309,17 @@ class Bridge(Vocabulary):
         interval = advised if settings.poll_interval is None else settings.poll_interval
         limits = Limits(max_rate=settings.max_rate, max_in_flight=settings.max_in_flight, timing=self._timing)
         transport = self._new_transport(provider, settings)
-        return Account(name, provider, transport, key, interval, limits, events=self._events, journal=self.journal)
+        return Account(
+            name,
+            provider,
+            transport,
+            key,
+            interval,
+            limits,
+            events=self._events,
+            journal=self.journal,
+            secrets=keys.in_headers(settings.headers),
+        )
 
 
 def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from mjbridge import settings
 from mjbridge.errors import ConfigError
 
 PLAIN: Final = "plain"
+_SHORTEST: Final = 8
 _NO_WORD: Final = re.compile("[^A-Za-z0-9_]")
 
 
@@ -29,6 +31,11 @@ def beside(folder: Path, written: str | None) -> str | None:
     """An `api_key` whose file, if it names one, counts from that folder."""
     name = (written or "").removeprefix("file:")
     return f"file:{settings.path(name, folder)}" if kind(written) == "file" and name else written
+
+
+def in_headers(headers: Mapping[str, str]) -> set[str]:
+    """What may be a key in an account's own headers: words that are long enough to be one."""
+    return {word for value in headers.values() for word in value.split() if len(word) >= _SHORTEST}
 
 
 def secret(written: str | None) -> str:

@@ -110,6 +110,18 @@ def test_no_error_shows_the_key_even_if_the_vendor_echoes_it(
         assert KEY[-12:] not in shown
 
 
+def test_no_error_shows_a_key_that_stands_in_the_accounts_headers(
+    scripted: StartServer, bridge: OpenBridge, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Word by word: who echoes `Bearer KEY` may leave out the Bearer."""
+    caplog.set_level(logging.DEBUG)
+    server = scripted(answering(reply(b'{"error": {"message": "bad token tok-0123456789"}}', 401)))
+    opened = bridge("mjproxy", server.url, headers={"X-Relay": "Bearer tok-0123456789", "X-Hop": "a"})
+    shown = everything(failure(fetch, opened)) + caplog.text
+    assert "bad token [key]" in shown
+    assert "tok-0123456789" not in shown
+
+
 @pytest.mark.parametrize("family", ["cometapi", "mjproxy", "octopusx"])
 def test_no_vendor_code_shows_the_key_even_if_the_vendor_echoes_it(
     family: str, scripted: StartServer, bridge: OpenBridge
