@@ -227,8 +227,9 @@ def _from_file(path: Path) -> Examined:
 def _beside(folder: Path, config: Config) -> Config:
     """Paths count from the configuration's folder: whoever runs it from wherever, they are the same files."""
     journal = config.journal
-    if journal and "://" not in journal and keys.kind(journal) == keys.PLAIN:
-        journal = str(settings.path(journal, folder))
+    if journal and "://" not in journal:
+        is_path = keys.kind(journal) == keys.PLAIN
+        journal = str(settings.path(journal, folder)) if is_path else keys.beside(folder, journal)
     accounts = {name: _account_beside(folder, account) for name, account in config.accounts.items()}
     return msgspec.structs.replace(config, journal=journal, accounts=accounts)
 

@@ -217,6 +217,8 @@ def test_a_journal_stands_beside_its_configuration(tmp_path: Path) -> None:
         "jobs.db": str(tmp_path / "jobs.db"),
         "/var/jobs.db": "/var/jobs.db",
         "postgresql+psycopg://host/jobs": "postgresql+psycopg://host/jobs",
+        "file:url.txt": f"file:{tmp_path / 'url.txt'}",
+        "env:JOURNAL": "env:JOURNAL",
     }.items():
         path.write_text(f'journal = "{written}"\n')
         assert config.load(path).journal == read

@@ -1,10 +1,11 @@
 """The key goes to its vendor, and shows up nowhere else."""
 
 import logging
+import re
 import traceback
 from base64 import b64encode
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -70,6 +71,23 @@ def test_a_netrc_entry_is_not_sent_where_there_is_no_key(
     server = scripted(answering(task_reply("mjproxy")))
     fetch(bridge("mjproxy", server.url, api_key=None))
     assert b"authorization" not in server.requests[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("settings", "header"),
+    [
+        ({"api_key": None}, b"Basic " + b64encode(b"me:p@ss")),
+        ({"options": {"auth": "mj-api-secret"}}, b"Basic " + b64encode(b"me:p@ss")),
+        ({}, f"Bearer {KEY}".encode()),
+    ],
+)
+def test_a_password_in_the_base_url_is_sent_where_no_key_needs_its_place(
+    settings: dict[str, Any], header: bytes, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    """As for an installation of one's own behind a server that asks for one."""
+    server = scripted(answering(task_reply("mjproxy")))
+    fetch(bridge("mjproxy", server.url.replace("://", "://me:p%40ss@"), **settings))
+    assert re.findall(rb"\r\nAuthorization: (.*)\r\n", server.requests[0]) == [header]
 
 
 ECHOES: Final = {

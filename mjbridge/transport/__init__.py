@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 import urllib3
+from requests.auth import HTTPBasicAuth
+from requests.utils import get_auth_from_url
 
 from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
 from mjbridge.transport.links import Links, joined
@@ -85,7 +87,7 @@ class RequestsTransport:
         if getattr(self._threads, "process", None) != os.getpid():
             session = requests.Session()
             # With an auth of its own a session does not look into ~/.netrc, whose entry would replace the vendor's key.
-            session.auth = _as_it_is
+            session.auth = _with_password
             session.headers["User-Agent"] = _USER_AGENT
             countdown = Countdown(self._clock)
             for scheme in ("http://", "https://"):
@@ -165,7 +167,11 @@ def _encoded(body: object) -> bytes:
         raise InvalidCommand(f"the body cannot be written as JSON: {error}") from None
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _with_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request as it is, or with the password of its base URL where no key needs the header."""
+    user, password = get_auth_from_url(request.url or "")
+    if user and "Authorization" not in request.headers:
+        HTTPBasicAuth(user, password)(request)
     return request
 
 
