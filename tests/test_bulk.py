@@ -239,7 +239,7 @@ def test_a_device_is_written_to(shell: Shell) -> None:
 
 def test_a_pipe_is_written_to(shell: Shell) -> None:
     """As the shell's >(...) gives it, and /dev/stdout before a |."""
-    piped = shell("normalize", "-q", "-", "-o", "/dev/stdout", stdin=_lines(10))
+    piped = shell.process("normalize", "-q", "-", "-o", "/dev/stdout", stdin=_lines(10))
     assert (piped.returncode, piped.stderr, len(piped.stdout.splitlines())) == (0, b"", 10)
 
 

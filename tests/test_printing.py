@@ -10,7 +10,7 @@ import pytest
 from mjbridge import Bridge, ContentRejected, MalformedRecord
 from mjbridge.printing import printable
 from tests.servers import Handler, Scripted, answering, reply
-from tests.test_cli import Shell
+from tests.shell import Shell
 
 STEERING = "bad\x1b]0;title\x07\x1b[2J\r\nmain:1 completed\u202e\x9b1m"
 SPELT_OUT = r"bad\x1b]0;title\x07\x1b[2J\r\nmain:1 completed\u202e\x9b1m"
