@@ -4,18 +4,20 @@ A source is read in blocks of whole records, so memory stays bounded whatever it
 nobody's business here: a block holds bytes, and where in the decompressed source each record begins.
 """
 
+import codecs
 import io
 import itertools
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
 import msgspec
 
 from mjbridge.fields import Record
-from mjbridge.records import compression, documents, tabular
+from mjbridge.records import compression, documents, encodings, tabular
 from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_object, too_large
 from mjbridge.wire import JSON_LIMIT
 
@@ -24,8 +26,6 @@ Source = bytes | str | os.PathLike[str] | IO[bytes] | IO[str] | Mapping[str, Any
 
 SPAN: Final = 2**20
 """Bytes of a span: so many that handing it to another process costs little beside reading it."""
-
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 def blocks(source: Source, name: str | None = None) -> Iterator[Block]:
@@ -57,7 +57,7 @@ def spans(path: str) -> list[Span] | None:
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(BLOCK)
-    is_plain = not head.startswith((*compression.MAGICS, _BOM)) and _form(head) is _lines
+    is_plain = not head.startswith((*compression.MAGICS, *encodings.MARKS, codecs.BOM_UTF8)) and _form(head) is _lines
     return [Span(path, start, min(start + SPAN, size)) for start in range(0, size, SPAN)] if is_plain else None
 
 
@@ -91,9 +91,11 @@ def _of_records(records: Iterable[Record], name: str) -> Iterator[Block]:
 
 def _of_file(file: IO[Any], name: str) -> Iterator[Block]:
     window = Window(name, compression.decompressed(file))
-    window.grow(len(_BOM))
-    if window.data.startswith(_BOM):
-        window.drop(len(_BOM))
+    window.grow(encodings.LONGEST_MARK)
+    if encoding := next((name for mark, name in encodings.MARKS.items() if window.data.startswith(mark)), None):
+        window.recode(partial(encodings.as_utf8, encoding=encoding))
+    if window.data.startswith(codecs.BOM_UTF8):
+        window.drop(len(codecs.BOM_UTF8))
     while not is_json_object(_first_line(window.data)) and len(window.data) < BLOCK and window.grow():
         pass  # a first line that is a record says enough; anything else takes a longer look
     yield from _form(window.data)(window)

@@ -1,6 +1,7 @@
 """The part of a source that is being cut into records, and the blocks of records that come of it."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -32,7 +33,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Damaged(Exception):
-    """Compressed data cannot be read any further."""
+    """Data cannot be decompressed, or decoded, any further."""
 
 
 class Window:
@@ -54,6 +55,12 @@ class Window:
         self.data = b"".join(read)
         return len(read) > 1
 
+    def recode(self, recoded: Callable[[Iterator[bytes]], Iterator[bytes]]) -> None:
+        """Go on with what is made of all that is here and is to come."""
+        self._pieces = recoded(itertools.chain([self.data], self._pieces))
+        self.data = b""
+        self.grow()
+
     def drop(self, count: int) -> None:
         """Forget what is done with."""
         self.data = self.data[count:]
@@ -74,7 +81,7 @@ class Window:
         try:
             return next(self._pieces, None)
         except Damaged as error:
-            self.fault = f"the compressed data is damaged from here on: {error}"
+            self.fault = f"the data is damaged from here on: {error}"
         return None
 
 
