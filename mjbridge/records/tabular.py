@@ -1,6 +1,7 @@
 """CSV, each row as a JSON object."""
 
 import csv
+import operator
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -32,26 +33,25 @@ def _names_an_id(columns: list[str]) -> bool:
 
 
 def rows(window: Window) -> Iterator[Block]:
-    """Each row as a JSON object, mostly of texts: the lenient readers take them."""
+    """Each row as a JSON object, mostly of texts: the lenient readers take them. A column may stand twice."""
     line = window.data.partition(b"\n")[0]
     separator = delimiter(line) or ","
-    header = _columns(line, separator)
+    keys = [msgspec.json.encode(name) + b":" for name in _columns(line, separator)]
     window.drop(len(line) + 1)
     offset = window.offset
-    fed: list[bytes] = []
-    table = csv.reader(_fed(window, fed), delimiter=separator)
+    lines = _Lines(window)
+    table = csv.reader(lines, delimiter=separator, strict=True)
     while True:
-        record, fault = _row(table, header)
+        record, fault = _row(table, keys)
         if record is None and not fault:
             return
-        written = b"".join(fed)
-        fed.clear()
+        written = lines.first() if fault else lines.all()
         if fault or record:
             yield Block(window.name, [written if fault else record or b""], [offset], fault)
         offset += len(written)
 
 
-def _row(rows: Iterator[list[str]], header: list[str]) -> tuple[bytes | None, str]:
+def _row(rows: Iterator[list[str]], keys: list[bytes]) -> tuple[bytes | None, str]:
     """The next row as JSON (empty for a blank line, None at the end), or why it is none."""
     try:
         row = next(rows, None)
@@ -59,12 +59,13 @@ def _row(rows: Iterator[list[str]], header: list[str]) -> tuple[bytes | None, st
         return None, f"not CSV: {error}"
     if not row:
         return None if row is None else b"", ""
-    if len(row) != len(header):
-        return None, f"a row of {len(row)} values under a header of {len(header)}"
+    if len(row) != len(keys):
+        return None, f"a row of {len(row)} values under a header of {len(keys)}"
     try:
-        return msgspec.json.encode(dict(zip(header, map(_cell, row), strict=True))), ""
+        values = [msgspec.json.encode(_cell(text)) for text in row]
     except UnicodeEncodeError:
         return None, "not UTF-8"
+    return b"{" + b",".join(map(operator.add, keys, values)) + b"}", ""
 
 
 def _cell(text: str) -> Any:
@@ -77,17 +78,43 @@ def _cell(text: str) -> Any:
         return text
 
 
-def _fed(window: Window, fed: list[bytes]) -> Iterator[str]:
-    """The lines of the source, each remembered in `fed` until its row is read."""
+class _Lines:
+    """The lines of a source for `csv`. A quote that nobody closes costs the line it is in, not all behind it."""
+
+    def __init__(self, window: Window) -> None:
+        self._source = _lines(window)
+        self._read: list[bytes] = []
+        self._again: list[bytes] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.pop() if self._again else next(self._source)
+        self._read.append(line)
+        return line.decode("utf-8", "surrogateescape")
+
+    def all(self) -> bytes:
+        """What was read since it was asked for last."""
+        read = b"".join(self._read)
+        self._read.clear()
+        return read
+
+    def first(self) -> bytes:
+        """The first line of that; the others are read again."""
+        line, *others = self._read
+        self._again += reversed(others)
+        self._read.clear()
+        return line
+
+
+def _lines(window: Window) -> Iterator[bytes]:
     while True:
         end = window.data.rfind(b"\n") + 1 or (len(window.data) if len(window.data) > JSON_LIMIT else 0)
         lines = window.data[:end].splitlines(keepends=True)
         window.drop(end)
-        for line in lines:
-            fed.append(line)
-            yield line.decode("utf-8", "surrogateescape")
+        yield from lines
         if not window.grow():
             break
     if window.data and not window.fault:
-        fed.append(window.data)
-        yield window.data.decode("utf-8", "surrogateescape")
+        yield window.data
