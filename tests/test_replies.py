@@ -75,6 +75,23 @@ def test_a_list_or_a_seed_that_is_none_is_malformed(body: bytes, scripted: Start
     assert caught.value.operation == "seed"
 
 
+def test_an_item_of_a_list_that_is_no_task_keeps_no_other_back(
+    scripted: StartServer, bridge: OpenBridge, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = b'[{"id":"1","status":"SUCCESS"}, {"status":"SUCCESS"}, null, {"id":"3","status":"SUCCESS"}]'
+    opened = bridge("mjproxy", scripted(answering(reply(told))).url)
+    account = REF.partition(":")[0]
+    found = opened.fetch_many([f"{account}:{number}" for number in "123"])
+    assert [task.id for task in found] == ["1", "3"]
+    assert sum("is left out" in message for message in caplog.messages) == 2
+
+
+def test_a_list_without_one_task_in_it_is_malformed(scripted: StartServer, bridge: OpenBridge) -> None:
+    opened = bridge("mjproxy", scripted(answering(reply(b"[null, 7]"))).url)
+    with pytest.raises(MalformedReply):
+        opened.fetch_many([REF])
+
+
 def test_an_error_carries_the_beginning_of_a_foreign_answer(
     provider: str, scripted: StartServer, bridge: OpenBridge
 ) -> None:

@@ -4,6 +4,7 @@ Sources: docs/api.md of novicezk/midjourney-proxy and litter-coder/midjourney-pr
 trueai-org/midjourney-proxy, relay/relay-mj.go and service/midjourney.go of QuantumNous/new-api.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, TypeGuard
 from urllib.parse import quote
@@ -29,6 +30,7 @@ from mjbridge import (
     Inpaint,
     InvalidCommand,
     Level,
+    MalformedRecord,
     Match,
     Pan,
     Press,
@@ -62,6 +64,8 @@ from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
 from mjbridge.wire import PICTURE_LIMIT
 from mjbridge_mjproxy import bodies, forms, records, rows
 from mjbridge_mjproxy.records import Form
+
+_log = logging.getLogger("mjbridge")
 
 # 1 submitted, 21 already there or waiting for input, 22 queued: a task exists in each case.
 ACCEPTED: Final = frozenset({1, 21, 22})
@@ -202,9 +206,22 @@ class FamilyProvider(Provider):
         return self.normalize(reply.body)
 
     def fetch_many(self, task_ids: Sequence[str]) -> Flow[list[Task]]:
-        """`POST /mj/task/list-by-condition`: a bare array, in the vendor's order, without the ids it does not know."""
+        """`POST /mj/task/list-by-condition`: a bare array, in the vendor's order, without the ids it does not know.
+
+        What is no task in it is left out, and logged; `MalformedRecord` if nothing else is there.
+        """
         reply = yield HttpRequest("POST", "/mj/task/list-by-condition", json={"ids": list(task_ids)})
-        return [self.normalize(record) for record in reply.records()]
+        found: list[Task] = []
+        faults: list[MalformedRecord] = []
+        for record in reply.records():
+            try:
+                found.append(self.normalize(record))
+            except MalformedRecord as error:
+                faults.append(error)
+                _log.warning("an item of a list of %s is left out: %s", self.name, error)
+        if faults and not found:
+            raise faults[0]
+        return found
 
     def probe(self) -> Flow[None]:
         """A list without the one task asked for: novicezk answers the fetch of an unknown task with an empty body."""
