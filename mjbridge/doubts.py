@@ -4,7 +4,10 @@ What a typed parser took can hold nothing worse than text that no reader makes s
 was read leniently is compared, value by value, with what was made of it. So no reader has to tell of its doubts.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Sized
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final, cast
 
 import msgspec
@@ -16,6 +19,11 @@ _NO_STATUS: Final = "no known status: read as unknown"
 
 _UNKNOWN: Final = Status.UNKNOWN
 _SAYS_NOTHING: Final = frozenset({"", "0", "[]", "{}", "null"})
+
+# What a progress that is out of range is read as, and what nearly always stands there in earnest.
+_ENDS: Final = frozenset({0, 100})
+_AT_THE_ENDS: Final = frozenset({"0%", "100%", "0", "100", 0, 100})
+_PERCENT: Final = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)")
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -34,7 +42,7 @@ def _in_wire_form(record: Mapping[str, Any]) -> Mapping[str, str]:
     return {}
 
 
-class Origins(msgspec.Struct, frozen=True):
+class Origins(msgspec.Struct, frozen=True, dict=True):
     """Where the values of a task come from, for a provider whose records become a wire struct.
 
     `fields`: for a field of `Task`, the fields of the wire struct. `wrapper`: the field of the wire struct that may
@@ -45,25 +53,45 @@ class Origins(msgspec.Struct, frozen=True):
     wrapper: str = ""
     stored: Callable[[Mapping[str, Any]], Mapping[str, str]] = _in_wire_form
 
+    @cached_property
+    def shown(self) -> Callable[[Task], tuple[Any, ...]]:
+        """A task's status, its progress and its `fields`: taken at once, since every record is asked for them."""
+        return attrgetter("status", "progress", *self.fields)
+
 
 def of_task(
     task: Task, wire: msgspec.Struct, origins: Origins, on_doubt: OnDoubt, keys: Mapping[str, str] = {}
 ) -> None:
     """What the wire struct holds and the task does not show; `keys` are the record's own, as `stored` gives them."""
     inner = getattr(wire, origins.wrapper) if origins.wrapper else None
-    held, root = (inner, f"$.{origins.wrapper}") if inner is not None else (wire, "$")
-    if task.status is _UNKNOWN:
+    held, root = (wire, "$") if inner is None else (inner, f"$.{origins.wrapper}")
+    shown = origins.shown(task)
+    if shown[0] is _UNKNOWN:
         on_doubt(Doubt(_path(held, root, "status", keys), task.vendor_status, _NO_STATUS))
-    for field, names in origins.fields.items():
-        shown = getattr(task, field)
-        if shown is None:
-            for name in names:
-                if value := getattr(held, name):
-                    on_doubt(Doubt(_path(held, root, name, keys), value, LEFT_OUT))
+    if shown[1] in _ENDS and (percent := getattr(held, "progress", 0)) not in _AT_THE_ENDS and _is_cut(percent):
+        on_doubt(Doubt(_path(held, root, "progress", keys), percent, f"out of range: read as {shown[1]}"))
+    if None in shown:
+        _of_missing(task, held, root, origins, on_doubt, keys)
     entries: Sequence[Any] = getattr(held, "buttons", None) or ()
     if len(entries) > len(task.buttons):
         left_out = f"{len(entries) - len(task.buttons)} without a custom id: left out"
         on_doubt(Doubt(_path(held, root, "buttons", keys), msgspec.to_builtins(entries), left_out))
+
+
+def _of_missing(
+    task: Task, held: msgspec.Struct, root: str, origins: Origins, on_doubt: OnDoubt, keys: Mapping[str, str]
+) -> None:
+    for field, names in origins.fields.items():
+        if getattr(task, field) is None:
+            for name in names:
+                if value := getattr(held, name):
+                    on_doubt(Doubt(_path(held, root, name, keys), value, LEFT_OUT))
+
+
+def _is_cut(percent: object) -> bool:
+    """Whether a progress is not within 0-100."""
+    found = _PERCENT.match(str(percent))
+    return found is not None and not 0 <= float(found[1]) <= 100  # noqa: PLR2004 percent
 
 
 def of_record(
@@ -79,12 +107,26 @@ def of_record(
         value, made = _opened(record.get(key)), getattr(wire, name)
         if made is msgspec.UNSET:
             continue  # no value, but a guard against records of another form
-        if isinstance(made, msgspec.Struct) and isinstance(value, Mapping):
-            of_record(cast("Mapping[str, Any]", value), made, on_doubt, root=f"{root}.{key}")
+        if parts := list(_parts(value, made)):
+            for place, entry, read in parts:
+                of_record(entry, read, on_doubt, root=f"{root}.{key}{place}")
         elif _is_empty(made) and not _is_empty(value) and not _is_said_elsewhere(wire, wire_key):
             on_doubt(Doubt(f"{root}.{key}", value, LEFT_OUT))
         elif _count(made) < _count(value):
             on_doubt(Doubt(f"{root}.{key}", value, "repeated or unreadable entries: left out"))
+
+
+def _parts(value: Any, made: Any) -> Iterator[tuple[str, Mapping[str, Any], msgspec.Struct]]:
+    """The objects of a value beside the structs that were made of them: the one there is, or each of a list."""
+    entries, structs = _entries(value), _entries(made)
+    if len(entries) == len(structs):
+        for place, (entry, struct) in enumerate(zip(entries, structs, strict=True)):
+            if isinstance(entry, Mapping) and isinstance(struct, msgspec.Struct):
+                yield f"[{place}]" if isinstance(value, list) else "", cast("Mapping[str, Any]", entry), struct
+
+
+def _entries(value: object) -> Sequence[Any]:
+    return cast("Sequence[Any]", value) if isinstance(value, list) else (value,)
 
 
 def _is_said_elsewhere(wire: msgspec.Struct, key: str) -> bool:

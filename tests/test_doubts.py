@@ -35,12 +35,17 @@ def _issues(record: dict[str, Any] | bytes, provider: str | None) -> list[tuple[
         (GRID, None, {"progress": "abc"}),
         (GRID, "mjproxy", {"submitTime": "yesterday"}),
         (GRID, "mjproxy", {"submitTime": -5}),
+        (GRID, "mjproxy", {"progress": "250%"}),
+        (GRID, "mjproxy", {"progress": "-5%"}),
+        (GRID, None, {"progress": "100.5 %"}),
         (GRID, "mjproxy", {"prompt": {"text": "a"}}),
+        (GRID, "mjproxy", {"imageUrls": [{"link": "a"}]}),
         (GRID, "mjproxy", {"properties": "none"}),
         (GRID, "mjproxy", {"image_urls": ["a", "a", 5]}),
         (GRID, "mjproxy", {"status": "RUNNING", "progress": "x", "seed": [1]}),
         (QUERY, "apimart", {"status": "RUNNING"}),
         (QUERY, "apimart", {"progress": "x", "created_at": "yesterday"}),
+        (QUERY, "apimart", {"progress": "250%"}),
         (QUERY, "apimart", {"image_urls": {"a": 1}}),
         (ROW, None, {"buttons": "[{", "submit_time": "yesterday"}),
         (ROW, "mjproxy", {"properties": "5"}),
@@ -60,6 +65,11 @@ def test_a_value_that_left_no_trace_is_told(
 @pytest.mark.parametrize(
     ("record", "silent"),
     [
+        (GRID, {"properties": {"finalPrompt": "a pig"}, "id": 1}),
+        (ROW, {"properties": '{"finalPrompt": "a pig"}'}),
+        (GRID, {"progress": 0.65}),
+        (GRID, {"progress": "0"}),
+        (GRID, {"progress": "0.5%"}),
         (GRID, {"progress": "", "submitTime": 0, "failReason": None, "state": "", "buttons": []}),
         (GRID, {"unheard_of": {"a": 1}}),
         (ROW, {"properties": "null", "buttons": "[]", "finish_time": 0}),
@@ -86,6 +96,20 @@ def test_buttons_that_cannot_be_pressed_are_told() -> None:
     record = GRID | {"buttons": [{"customId": "a"}, {"customId": "", "label": "U1"}, {"label": "U2"}]}
     (issue,) = _collected([json.dumps(record).encode()])
     assert (issue.path, issue.done) == ("$.buttons", "2 without a custom id: left out")
+
+
+def test_a_progress_out_of_range_is_cut_and_told() -> None:
+    record = {**GRID, "progress": 101}
+    (issue,) = _collected([record])
+    assert (issue.value, issue.done) == ("101", "out of range: read as 100")
+    (issue,) = _collected([{**record, "progress": -1}])
+    assert issue.done == "out of range: read as 0"
+
+
+def test_a_value_in_a_list_is_told_by_its_place() -> None:
+    buttons = [{"customId": "a", "style": 2}, {"customId": "b", "style": "Primary", "emoji": ""}]
+    (issue,) = _collected([{**GRID, "buttons": buttons}])
+    assert (issue.path, issue.value) == ("$.buttons[1].style", "Primary")
 
 
 def test_an_issue_names_its_record_and_is_a_line_of_json() -> None:

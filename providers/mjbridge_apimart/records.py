@@ -177,7 +177,6 @@ def _nothing(value: object) -> None:
 
 
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
-    "progress": fields.progress,
     "image_urls": _addresses,
     "video_urls": _addresses,
     "buttons": fields.wire_buttons,

@@ -57,7 +57,7 @@ _UNKNOWN: Final = Status.UNKNOWN
 class WireUrl(msgspec.Struct, gc=False):
     """An address in an object of its own, as trueai writes it; the thumbnail beside it is no result."""
 
-    url: str | None = None
+    url: str
 
 
 class WireTask(msgspec.Struct, rename="camel", gc=False):
@@ -137,11 +137,6 @@ def _nobody(record: Record) -> None:
     del record
 
 
-def _percent(value: object) -> str | None:
-    percent = fields.progress(value)
-    return None if percent is None else f"{percent}%"
-
-
 def _epoch(value: object) -> int | None:
     return fields.whole(value) or fields.milliseconds(fields.moment(value))
 
@@ -151,7 +146,6 @@ def _addresses(value: object) -> list[str | WireUrl]:
 
 
 _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
-    "progress": _percent,
     "image_urls": _addresses,
     "storage_urls": _addresses,
     "video_urls": _addresses,
