@@ -27,6 +27,16 @@ CANONICAL: Final = "schema_version"
 NOT_AS_EXPECTED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a typed decoder raises for bytes that the lenient readers may still make sense of."""
 
+# What MongoDB's shell writes as calls, which are no JSON, by Extended JSON's word for it.
+_CALLS: Final = {
+    b"NumberLong": b"$numberLong",
+    b"NumberInt": b"$numberInt",
+    b"NumberDecimal": b"$numberDecimal",
+    b"ISODate": b"$date",
+    b"ObjectId": b"$oid",
+}
+_CALL: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(%b)\(\s*+"?([-+.:\w]*+)"?\s*+\)' % b"|".join(_CALLS), re.DOTALL)
+
 _NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?)\s*(%?)\s*", re.ASCII)
 _SUGGESTION = re.compile(r"[1-9]\ufe0f?\u20e3")
 _SHORTENED = "## Shortened prompts"
@@ -258,10 +268,12 @@ def reader(
         if is_canonical(decoded):
             return canonical(record, keep_raw=keep_raw)
         wire = read(provider, decoded)
+        keys: Mapping[str, str] = origins.stored(decoded) if on_doubt else {}
+        if on_doubt:
+            # First: what is built takes from the wire struct what it has another place for.
+            doubts.of_record(decoded, wire, on_doubt, keys)
         task = build(provider, wire, kept if keep_raw else NO_RAW)
         if on_doubt:
-            keys = origins.stored(decoded)
-            doubts.of_record(decoded, wire, on_doubt, keys)
             doubts.of_task(task, wire, origins, on_doubt, keys)
         return task
 
@@ -360,9 +372,15 @@ def decode_json(record: bytes | str) -> Any:
 
 
 def encoded(record: bytes | str) -> bytes:
-    """JSON bytes, without a byte order mark."""
+    """JSON bytes, without a byte order mark, and with Extended JSON for the calls of MongoDB's shell."""
     data = record.encode("utf-8", "surrogatepass") if isinstance(record, str) else record
-    return data.removeprefix(b"\xef\xbb\xbf")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    return _CALL.sub(_extended, data) if any(call in data for call in _CALLS) else data
+
+
+def _extended(found: re.Match[bytes]) -> bytes:
+    """A call as Extended JSON; a text, which may hold the like of one, as it is."""
+    return b'{"%b":"%b"}' % (_CALLS[found[1]], found[2]) if found[1] else found[0]
 
 
 def raw(record: Record) -> msgspec.Raw:

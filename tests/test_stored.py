@@ -2,6 +2,7 @@
 
 import copy
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mjbridge import Certainty, MalformedRecord, Task, fields
+from mjbridge import Certainty, MalformedRecord, Task, fields, normalize
 from mjbridge.provider import NO_MATCH
 from mjbridge.testing import RecordCase, mutated, record_cases
 from mjbridge_mjproxy import records, rows
@@ -169,6 +170,43 @@ def test_an_id_in_extended_json_keeps_every_digit() -> None:
 def test_wrappers_deeper_than_any_form_stay() -> None:
     deep = _nested(500)
     assert rows.wire(DOCUMENT | {"Prompt": deep})["prompt"] == deep
+
+
+@pytest.mark.parametrize(
+    "number", ["NumberLong(1740000000456)", 'NumberLong("1740000000456")', "NumberLong( 1740000000456 )"]
+)
+def test_the_calls_of_mongodb_s_shell_are_extended_json(number: str) -> None:
+    """As it prints documents, which is no JSON; a text that holds the like stays."""
+    prompt = 'an \\"ISODate(5)\\" NumberLong(7)'
+    document = f'{{"_id":ObjectId("65f0"),"Prompt":"{prompt}","BotType":NumberInt(1),"SubmitTime":{number}}}'
+    for record in (document, document.encode()):
+        task = normalize(record)
+        assert (task.id, task.bot, task.prompt) == ("65f0", "niji", 'an "ISODate(5)" NumberLong(7)')
+        assert task.submitted_at == datetime(2025, 2, 19, 21, 20, 0, 456000, UTC)
+        assert json.loads(bytes(task.raw))["_id"] == {"$oid": "65f0"}
+
+
+@pytest.mark.parametrize("value", ["NumberLong(1,2)", "NumberLong(", 'NumberLong("1"', "Binary(5)", "NumberLong(\\)"])
+def test_what_is_no_such_call_is_malformed(value: str) -> None:
+    with pytest.raises(MalformedRecord, match="not JSON"):
+        normalize(f'{{"_id":"1","BotType":0,"SubmitTime":{value}}}')
+
+
+@pytest.mark.parametrize("key", ["progress", "seed", "prompt", "submitTime"])
+def test_extended_json_may_stand_in_any_key_of_a_wire_record(key: str) -> None:
+    assert rows.wire(WIRE | {key: {"$numberInt": "65"}})[key] == 65
+
+
+def test_json_in_the_texts_of_a_wire_record_is_read() -> None:
+    told = {"buttons": [{"customId": "b"}], "properties": {"a": 1}, "imageUrls": ["a"], "videoUrls": [{"url": "v"}]}
+    assert rows.wire(WIRE | {key: json.dumps(value) for key, value in told.items()}) == WIRE | told
+    no_json = {"buttons": "[{", "properties": "", "imageUrls": "https://cdn.example.com/a.png"}
+    assert rows.wire(WIRE | no_json) == WIRE | no_json
+
+
+def test_a_number_for_an_enum_may_have_become_a_float() -> None:
+    """As tools for data frames make of integers in a column with gaps."""
+    assert rows.wire(CALLBACK | {"status": 5.0, "action": 1.0})["status"] == "SUCCESS"
 
 
 def test_numbers_for_enums_change_nothing_else() -> None:

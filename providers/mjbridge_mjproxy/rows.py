@@ -231,6 +231,7 @@ _NUMBERED: Final[Mapping[str, Column]] = {
     "botType": Column("botType", _named(_BOTS)),
     "mode": Column("mode", _named(_MODES)),
 }
+_JSON_IN_TEXT: Final = {key: Column(key, _json) for key in ("buttons", "properties", "imageUrls", "videoUrls")}
 
 # The C# names: trueai-org/midjourney-proxy Models/TaskInfo. Enums are numbers or names, and JSON is text or nested, as
 # the database likes. SQL says `Id`, the document stores say `_id`.
@@ -259,9 +260,6 @@ _TRUEAI_COLUMNS: Final[Mapping[str, Column]] = {
 }
 TRUEAI_PROOF: Final = ("SubmitTime", "BotType", "PromptEn")
 
-# What the reader of wire records reads as text or number, and an export may wrap.
-_WRAPPABLE: Final = ("id", "parentId", "submitTime", "startTime", "finishTime", "seed", *_NUMBERED)
-
 
 def _is_new_api(record: Mapping[str, Any]) -> bool:
     return ("mj_id" in record or "submit_time" in record) and "submitTime" not in record
@@ -276,8 +274,10 @@ def _is_trueai_document(record: Mapping[str, Any]) -> bool:
 
 
 def _is_near_wire(record: Mapping[str, Any]) -> bool:
-    return any(type(record.get(key)) is int for key in _NUMBERED) or any(
-        _is_wrapper(record.get(key)) for key in _WRAPPABLE
+    return (
+        any(type(record.get(key)) in (int, float) for key in _NUMBERED)
+        or any(isinstance(record.get(key), str) for key in _JSON_IN_TEXT)
+        or any(map(_is_wrapper, record.values()))
     )
 
 
@@ -324,10 +324,10 @@ FORMS: Final = (
         certainty=Certainty.CERTAIN,
     ),
     StoredForm(
-        name="a wire record with numbers for enums (trueai's callbacks before v5.8.16), or with Extended JSON",
+        name="a wire record with numbers for enums (trueai's callbacks before v5.8.16), JSON in text or Extended JSON",
         id_key="id",
         tells=_is_near_wire,
-        columns=_NUMBERED,
+        columns={**_NUMBERED, **_JSON_IN_TEXT},
         rest=_itself,
     ),
 )
