@@ -27,8 +27,6 @@ def sink(target: str, table: str) -> AbstractContextManager[Sink]:
 
     What is written appears when the context ends well, and otherwise leaves no trace.
     """
-    if target == "-":
-        return _stdout()
     if "://" in target:
         from mjbridge.bulk import tables  # noqa: PLC0415 an extra
 
@@ -41,14 +39,12 @@ def sink(target: str, table: str) -> AbstractContextManager[Sink]:
 
 
 @contextmanager
-def _stdout() -> Generator[Sink, None, None]:
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
-
-
-@contextmanager
 def lines_file(path: str) -> Generator[Sink, None, None]:
-    """A file of lines, compressed if its suffix says so, that appears whole or not at all."""
+    """A file of lines, compressed if its suffix says so, that appears whole or not at all; `-` is stdout."""
+    if path == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
     compress = _COMPRESSIONS.get(Path(path).suffix.lower())
     with whole_file(path) as file:
         if compress is None:
@@ -124,7 +120,9 @@ def _xz(file: IO[bytes]) -> IO[bytes]:
 
 
 def _zstd(file: IO[bytes]) -> IO[bytes]:
-    return cast("IO[bytes]", zstandard().ZstdCompressor().stream_writer(file, closefd=False))
+    # With a checksum, as the other formats have one.
+    compressor = zstandard().ZstdCompressor(write_checksum=True)
+    return cast("IO[bytes]", compressor.stream_writer(file, closefd=False))
 
 
 _COMPRESSIONS: Final[Mapping[str, Callable[[IO[bytes]], IO[bytes]]]] = {

@@ -1,6 +1,7 @@
 """`mjbridge normalize`: stored records of any vendor, by the file, as canonical tasks."""
 
 import glob
+import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -79,6 +80,7 @@ def normalize(
     What is no task is told on stderr with file, record number and byte offset, and the others still come out.
     Exit codes: 0 all were read, 3 some were rejected, 1 failure, 2 misuse.
     """
+    _check_targets(output, rejects, issues)
     if provider is not None:
         plugins.load(provider)
     settings = Settings(provider, keep_raw=not no_raw, from_raw=from_raw)
@@ -104,6 +106,16 @@ def normalize(
     return SOME_REJECTED if summary.rejects else 0
 
 
+def _check_targets(*targets: str | None) -> None:
+    """`UsageError` where two kinds of output would go to one place, or one to none."""
+    named = [target for target in targets if target is not None]
+    if "" in named:
+        raise click.UsageError("a file needs a name")
+    places = [os.path.realpath(target) for target in named if not Path(target).exists() or Path(target).is_file()]
+    if len(set(places)) < len(places):
+        raise click.UsageError("tasks, rejects and issues go to different places: name a file for each")
+
+
 def _paths(inputs: Sequence[str], database: str | None, table: str | None) -> list[str]:
     """The files that are meant, each of which is there; `UsageError` where nothing is."""
     if bool(database) != bool(table):
@@ -119,9 +131,13 @@ def _expanded(path: str) -> list[str]:
     found = [path] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207 absolute too
     if not found:
         raise click.UsageError(f"{path}: no such file")
-    if folder := next((each for each in found if Path(each).is_dir()), None):
-        raise click.UsageError(f"{folder} is a folder: name its files, like '{folder}/*'")
+    for folder in (each for each in found if Path(each).is_dir()):
+        raise click.UsageError(f"{folder!r} is a folder: name its files, like '{folder or '.'}/*'")
     return found
+
+
+def _is_pipe(path: str) -> bool:
+    return path == STDIN or not Path(path).is_file()
 
 
 class _Inputs:
@@ -134,11 +150,12 @@ class _Inputs:
         self._paths = paths
         self._behind = 0
         self._file: IO[bytes] | None = None
-        self.total = None if database or STDIN in paths else sum(Path(path).stat().st_size for path in paths)
+        is_unknown = database or any(map(_is_pipe, paths))
+        self.total = None if is_unknown else sum(Path(path).stat().st_size for path in paths)
 
     @property
     def position(self) -> int:
-        """Bytes read so far, as they stand on the disk."""
+        """Bytes read so far, as they stand on the disk; what is read from a pipe counts nothing."""
         return self._behind + (self._file.tell() if self._file else 0)
 
     def work(self) -> Generator[Work, None, None]:
@@ -148,8 +165,8 @@ class _Inputs:
 
             yield from tables.blocks(self._database, self._table)
         for path in self._paths:
-            if path == STDIN:
-                yield from sources.blocks(sys.stdin.buffer, path)
+            if _is_pipe(path):  # what was read of it is gone, and it has no positions
+                yield from sources.blocks(sys.stdin.buffer if path == STDIN else path, path)
                 continue
             spans = sources.spans(path) if self._in_spans else None
             yield from self._file_blocks(path) if spans is None else self._spans(spans)
