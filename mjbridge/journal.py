@@ -24,7 +24,7 @@ import sqlalchemy as sql
 from sqlalchemy.event import listen
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from mjbridge import fields, settings
+from mjbridge import databases, fields, settings
 from mjbridge.commands import Command
 from mjbridge.errors import ConfigError, JournalError, MJBridgeError
 from mjbridge.task import DONE, Task
@@ -77,15 +77,16 @@ submissions: Final = sql.Table(
     _tables,
     sql.Column("id", sql.String(64), primary_key=True),
     sql.Column("submitted_at", sql.Double, nullable=False, comment="epoch seconds"),
-    sql.Column("account", sql.String(255), nullable=False),
-    sql.Column("provider", sql.Text, nullable=False),
-    sql.Column("command", sql.Text, nullable=False, comment="JSON"),
+    sql.Column("account", databases.key_text(192), nullable=False),
+    sql.Column("provider", databases.TEXT, nullable=False),
+    sql.Column("command", databases.TEXT, nullable=False, comment="JSON"),
     sql.Column("outcome", sql.String(16), nullable=False),
-    sql.Column("category", sql.Text, nullable=False),
-    sql.Column("task_id", sql.String(255), nullable=False),
+    sql.Column("category", databases.TEXT, nullable=False),
+    sql.Column("task_id", databases.key_text(512), nullable=False),
     sql.Column("status", sql.String(16), nullable=False),
     sql.Column("settled", sql.Boolean, nullable=False),
     sql.Index("mjbridge_submissions_tasks", "account", "task_id"),
+    **databases.OPTIONS,
 )
 _unsettled: Final = (submissions.c.outcome == Outcome.UNKNOWN) | (
     (submissions.c.outcome == Outcome.ACCEPTED) & sql.not_(submissions.c.settled)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,6 @@ from tests.shell import Shell
 
 MANY = 20_000
 GRID: dict[str, Any] = {"status": "SUCCESS", "progress": "100%", "imageUrl": "https://cdn.example.com/g.png"}
-COLUMNS = (
-    "id integer primary key, mj_id text, status text, progress text, submit_time bigint, prompt text, buttons text"
-)
 
 
 def _lines(count: int, **more: Any) -> bytes:
@@ -63,6 +61,42 @@ def test_many_inputs_are_read_in_order_by_name_pattern_and_stdin(shell: Shell) -
     done = shell("normalize", "?.json", "-", "--provider", "mjproxy", stdin=b"id,status\n3,SUCCESS\n")
     assert [task.id for task in _tasks(done.stdout)] == ["1", "2", "3"]
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_named_pipe_is_read_as_a_file_is(shell: Shell, workers: str) -> None:
+    """As a shell makes one of `<(zcat export.gz)`."""
+    pipe = shell.folder / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(pipe.write_bytes, _lines(3))
+        done = shell.process("normalize", "pipe", "-", "--provider", "mjproxy", "--workers", workers, stdin=_lines(2))
+        writing.result()
+    assert [task.id for task in _tasks(done.stdout)] == ["0", "1", "2", "0", "1"]
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-o", "out", "--rejects", "out"),
+        ("-o", "out", "--issues", "./out"),
+        ("--rejects", "-"),
+        ("-o", "out", "--rejects", "-", "--issues", "-"),
+        ("-o", ""),
+        ("", "-o", "out"),
+    ],
+)
+def test_one_place_for_two_outputs_or_none_for_one_is_misuse(shell: Shell, arguments: tuple[str, ...]) -> None:
+    _write(shell, "in.jsonl", _lines(1))
+    done = shell("normalize", "in.jsonl", *arguments)
+    assert (done.returncode, done.stdout, _files(shell)) == (2, b"", ["in.jsonl"])
+
+
+def test_rejects_may_go_to_stdout_where_the_tasks_do_not(shell: Shell) -> None:
+    done = shell("normalize", "-", "-q", "-o", "out.jsonl", "--rejects", "-", stdin=b"7\n")
+    assert json.loads(done.stdout)["record"] == 7
+    assert (done.returncode, _files(shell)) == (3, ["out.jsonl"])
 
 
 def test_the_summary_counts_tasks_issues_and_rejects(shell: Shell) -> None:
@@ -308,67 +342,6 @@ def test_a_folder_that_is_not_there_is_one_message(shell: Shell) -> None:
     assert (done.returncode, done.stderr) == (1, b"mjbridge: nowhere/out.jsonl: No such file or directory\n")
 
 
-# Tables.
-
-
-def _new_api(path: Path, count: int) -> None:
-    with sql.create_engine(f"sqlite:///{path}").begin() as connection:
-        connection.exec_driver_sql(f"create table midjourneys ({COLUMNS})")
-        button = json.dumps([{"customId": "b", "label": "U1"}])
-        rows = [
-            (count - number, str(number), "SUCCESS", "100%", 1740000000123, None, button) for number in range(count)
-        ]
-        connection.exec_driver_sql("insert into midjourneys values (?, ?, ?, ?, ?, ?, ?)", rows)
-        connection.exec_driver_sql("insert into midjourneys values (0, '', 'FAILURE', '100%', 0, 'pig', '')")
-    connection.engine.dispose()
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_table_is_read_in_the_order_of_its_key(shell: Shell, workers: str) -> None:
-    _new_api(shell.folder / "one-api.db", 2500)
-    source = ("--from", "sqlite:///one-api.db", "--table", "midjourneys")
-    done = shell.process("normalize", *source, "--workers", workers)
-    tasks = _tasks(done.stdout)
-    assert [task.id for task in tasks] == [str(number) for number in reversed(range(2500))]
-    assert tasks[0].buttons[0].custom_id == "b"
-    assert done.returncode == 3, "the row without a task id is a submit that was refused"
-    assert b"sqlite:///one-api.db midjourneys: record 1 " in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [("midjourney", "there are: midjourneys, other"), ("other", "no column of a task's id")],
-)
-def test_a_table_that_is_no_table_of_tasks_is_told(shell: Shell, table: str, message: str) -> None:
-    _new_api(shell.folder / "one-api.db", 1)
-    with sql.create_engine(f"sqlite:///{shell.folder / 'one-api.db'}").begin() as connection:
-        connection.exec_driver_sql("create table other (name text, status text)")
-    connection.engine.dispose()
-    done = shell("normalize", "--from", "sqlite:///one-api.db", "--table", table)
-    assert done.returncode == 2
-    assert message in done.stderr.decode()
-
-
-def test_tasks_go_into_a_table_and_come_back_the_same(shell: Shell) -> None:
-    rich = {"properties": {"a": 1}, "buttons": [{"customId": "b"}], "submitTime": 1740000000123, "seed": "7"}
-    lines = shell("normalize", "-", "--provider", "mjproxy", stdin=_lines(1500, **rich)).stdout
-    for _ in range(2):
-        done = shell("normalize", "-", "-o", "sqlite:///tasks.db", stdin=lines)
-        assert done.returncode == 0, done.stderr
-    back = shell("normalize", "--from", "sqlite:///tasks.db", "--table", "tasks").stdout
-    assert sorted(back.splitlines()) == sorted(lines.splitlines())
-
-
-def test_a_table_takes_the_newer_of_two_and_keeps_the_rest(shell: Shell) -> None:
-    before = [Task(id="1", provider="p", status=Status.PENDING), Task(id="2", provider="p", account="a", prompt="pig")]
-    after = [Task(id="1", provider="p", status=Status.FAILED), Task(id="2", provider="p")]
-    for tasks in (before, after):
-        lines = b"\n".join(task.to_json() for task in tasks)
-        shell("normalize", "-", "-o", "sqlite:///tasks.db", "--into", "mine", stdin=lines)
-    back = _tasks(shell("normalize", "--from", "sqlite:///tasks.db", "--table", "mine").stdout)
-    assert sorted(task.to_json() for task in back) == sorted(task.to_json() for task in (*after, before[1]))
-
-
 def test_a_table_is_written_whole_or_not_at_all(shell: Shell) -> None:
     """Not even an empty one is left behind."""
     done = _interrupted(shell, "-o", "sqlite:///tasks.db", begun="tasks.db*")
@@ -376,10 +349,3 @@ def test_a_table_is_written_whole_or_not_at_all(shell: Shell) -> None:
     engine = sql.create_engine(f"sqlite:///{shell.folder / 'tasks.db'}")
     assert sql.inspect(engine).get_table_names() == []
     engine.dispose()
-
-
-def test_a_table_of_something_else_is_not_written_to(shell: Shell) -> None:
-    _new_api(shell.folder / "one-api.db", 1)
-    done = shell("normalize", "-", "-o", "sqlite:///one-api.db", "--into", "midjourneys", stdin=_lines(1))
-    assert done.returncode == 2
-    assert b"is not one of tasks" in done.stderr

@@ -18,6 +18,8 @@ try:
     import sqlalchemy as sql
     from sqlalchemy import exc
     from sqlalchemy.dialects import mysql, postgresql
+
+    from mjbridge import databases
 except ImportError:
     raise ConfigError("SQL needs an extra: pip install 'mjbridge[sql]'") from None
 
@@ -26,9 +28,10 @@ _ROWS: Final = 1000
 # Beside one of these a task's row has its state: what has neither is another table.
 _STATUS_COLUMNS: Final = ("status", "Status")
 
-_KEY: Final = ("provider", "account", "id")
+# What makes a task one, and how much of it the keys of MySQL take.
+_KEY: Final = {"provider": 64, "account": 192, "id": 512}
 _VERSION: Final = "schema_version"
-_NUMBERS: Final = {"progress": sql.Integer, "cost_usd": sql.Float}
+_NUMBERS: Final = {"progress": sql.Integer, "cost_usd": sql.Double}
 _TIMES: Final = frozenset({"submitted_at", "started_at", "finished_at"})
 _JSON: Final = frozenset({"image_urls", "video_urls", "texts", "buttons", "properties", "raw", "attempts"})
 
@@ -83,12 +86,13 @@ def _canonical(row: Mapping[str, Any]) -> dict[str, Any]:
 def _value(key: str, value: Any) -> Any:
     if key in _JSON:
         return msgspec.Raw(value.encode())
-    # SQLite and MySQL keep no time zone; what is written here is UTC.
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+    if isinstance(value, datetime):
+        # SQLite and MySQL keep no time zone; what is written here is UTC. PostgreSQL tells times in the session's zone.
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return value
 
 
-def _encoded(row: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode(row, enc_hook=str)
+_encoded: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
 
 
 # A table as a place for tasks.
@@ -101,11 +105,17 @@ def sink(url: str, table: str) -> Generator[Sink, None, None]:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")  # its driver would do so only after the table is made
         target = _target(table)
+        is_new = not sql.inspect(connection).has_table(table)
         target.create(connection, checkfirst=True)
         missing = [name for name in target.columns.keys() if name not in _columns(connection, table)]  # noqa: SIM118 a collection of columns iterates over columns
         if missing:
             raise ConfigError(f"table {table!r} is not one of tasks: it has no column {', '.join(missing)}")
-        yield _Upserts(connection, _upsert(connection.dialect.name)(target))
+        try:
+            yield _Upserts(connection, _upsert(connection.dialect.name)(target))
+        except BaseException:
+            if is_new and connection.dialect.name in databases.MYSQL:
+                target.drop(connection)  # which does not take back that it was made
+            raise
 
 
 def _columns(connection: sql.Connection, table: str) -> set[str]:
@@ -119,21 +129,24 @@ class _Upserts:
 
     def write(self, lines: bytes, /) -> None:
         rows = [_row(decode(line)) for line in lines.splitlines()]
+        if b"\\u0000" in lines and self._connection.dialect.name == "postgresql":
+            rows = [_without_nul(row) for row in rows]
         if rows:
             self._connection.execute(self._statement, rows)
 
 
 def _target(table: str) -> sql.Table:
     columns = (sql.Column(name, _kind(name), primary_key=name in _KEY) for name in Task.__struct_fields__)
-    return sql.Table(table, sql.MetaData(), sql.Column(_VERSION, sql.Integer, nullable=False), *columns)
+    version = sql.Column(_VERSION, sql.Integer, nullable=False)
+    return sql.Table(table, sql.MetaData(), version, *columns, **databases.OPTIONS)
 
 
 def _kind(name: str) -> Any:
     if name in _KEY:
-        return sql.String(191)  # the longest that every MySQL can index
+        return databases.key_text(_KEY[name])
     if name in _TIMES:
         return sql.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-    return _NUMBERS.get(name, sql.Text)
+    return _NUMBERS.get(name, databases.TEXT)
 
 
 def _row(task: Task) -> dict[str, Any]:
@@ -141,6 +154,11 @@ def _row(task: Task) -> dict[str, Any]:
     values = {name: getattr(task, name) for name in Task.__struct_fields__}
     written = {name: _text(value) if name in _JSON else value for name, value in values.items()}
     return {_VERSION: Task.schema_version, **written, "status": task.status.value}
+
+
+def _without_nul(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for PostgreSQL, whose texts cannot hold NUL. In JSON it stands escaped, so `raw` keeps it."""
+    return {name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _text(value: Any) -> str | None:
@@ -164,7 +182,7 @@ def _upsert(dialect: str) -> Callable[[sql.Table], Any]:
 def _on_conflict(target: sql.Table) -> Any:
     # PostgreSQL's words, which SQLite took over.
     insert = postgresql.insert(target)
-    return insert.on_conflict_do_update(index_elements=_KEY, set_=_new_values(insert.excluded))
+    return insert.on_conflict_do_update(index_elements=[*_KEY], set_=_new_values(insert.excluded))
 
 
 def _on_duplicate(target: sql.Table) -> Any:
