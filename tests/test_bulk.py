@@ -247,6 +247,12 @@ def test_lines_are_compressed_as_the_suffix_says_and_read_back(
     assert shell("normalize", f"out.jsonl{suffix}").stdout == plain
 
 
+def test_what_changes_in_a_compressed_file_of_ours_is_noticed(shell: Shell) -> None:
+    """Of the four formats zstd alone would have no checksum."""
+    shell("normalize", "-", "-o", "out.zst", stdin=_lines(1))
+    assert zstandard.get_frame_parameters((shell.folder / "out.zst").read_bytes()).has_checksum
+
+
 def test_parquet_holds_the_same_tasks(shell: Shell) -> None:
     lines = shell("normalize", "-", stdin=_lines(1000)).stdout
     done = shell("normalize", "-", "-o", "out.parquet", stdin=_lines(1000))

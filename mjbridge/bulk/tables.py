@@ -1,7 +1,7 @@
 """SQL tables, as a source of records and as a place for tasks, through SQLAlchemy (extra `sql`)."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -114,7 +114,8 @@ def sink(url: str, table: str) -> Generator[Sink, None, None]:
             yield _Upserts(connection, _upsert(connection.dialect.name)(target))
         except BaseException:
             if is_new and connection.dialect.name in databases.MYSQL:
-                target.drop(connection)  # which does not take back that it was made
+                with suppress(exc.SQLAlchemyError):
+                    target.drop(connection)  # what is made there is not taken back with the rest
             raise
 
 
