@@ -8,7 +8,7 @@ import mjbridge
 from tests.environments import Environment
 from tests.processes import run
 
-# What `import mjbridge` may cost: modules of any kind that a bare Python has not loaded already; versions differ by ten.
+# What `import mjbridge` may cost: modules that a bare Python has not loaded already; by versions they differ by ten.
 MODULES_AT_MOST = 160
 HEAVY = {
     "requests",
