@@ -84,7 +84,7 @@ def _command(source: Path, output: Path, workers: int) -> Run:
     # What is installed has been compiled once; a checkout must be allowed to keep what it compiles.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     stopwatch = [sys.executable, "-S", "-c", _STOPWATCH, *command]
-    told = subprocess.run(stopwatch, stdout=subprocess.PIPE, env=environment, check=True)  # noqa: S603 our own command
+    told = subprocess.run(stopwatch, stdout=subprocess.PIPE, env=environment, check=True)  # noqa: S603 a list made here, without a shell
     seconds, peak, code = json.loads(told.stdout)
     _check(source, output, code)
     return Run(seconds, peak * _PEAK_UNIT / _MEGABYTE)

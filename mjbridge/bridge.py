@@ -17,7 +17,7 @@ from mjbridge import config as configuration
 from mjbridge.account import Account
 from mjbridge.commands import Command, FollowUp, Press, check_task_id
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
-from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginError, TaskFailed, WaitTimeout
+from mjbridge.errors import ConfigError, InvalidCommand, PluginError, TaskFailed
 from mjbridge.events import Events, Listener
 from mjbridge.limits import Limits
 from mjbridge.provider import Level, Provider
@@ -120,13 +120,8 @@ class Bridge(Vocabulary):
         named = self._route(command, route)
 
         def wait(task: Task) -> Task:
-            try:
+            with waiting.accepted(task):
                 return self._wait(task, deadline, on_update)
-            except WaitTimeout:
-                raise
-            except MJBridgeError as error:
-                # A poll's own error would read as if the submit had been refused.
-                raise waiting.given_up(task, error) from error
 
         task = named.run(command, deadline, wait) if named else wait(self._first(route).submit(command, deadline))
         if task.status in (Status.FAILED, Status.CANCELLED):
@@ -335,10 +330,10 @@ def _ref(task: object) -> str:
 
 def _transport(provider: Provider, settings: AccountSettings) -> Transport:
     if settings.emulated:
-        from mjbridge.emulator import open_emulator  # noqa: PLC0415 only who rehearses needs the emulator
+        from mjbridge.emulator import open_emulator  # noqa: PLC0415 real accounts load no emulator
 
         return open_emulator(provider, settings.base_url or "", read_timeout=settings.read_timeout)
-    from mjbridge.transport import RequestsTransport  # noqa: PLC0415 importing mjbridge must not import requests
+    from mjbridge.transport import RequestsTransport  # noqa: PLC0415 a test pins that `import mjbridge` loads no requests
 
     return RequestsTransport(
         settings.base_url or "",

@@ -35,8 +35,8 @@ def described(text: str, example: object = None) -> msgspec.Meta:
 
 
 def without_password(url: str | None) -> str | None:
-    """A URL as it may be shown: what stands before its @ is a password, and behind a ? a key may stand."""
-    return url and url.partition("?")[0].rpartition("@")[2]
+    """A URL as it may be shown: what stands before its @ is a password, and behind a ? or # a key may stand."""
+    return url and url.partition("?")[0].partition("#")[0].rpartition("@")[2]
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,7 +2,8 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 import msgspec
@@ -152,11 +153,20 @@ def wait(account: Account, watch: Watch, task_id: str, deadline: Deadline, timin
         timing.sleep(pause)
 
 
-def given_up(task: Task, error: MJBridgeError) -> WaitTimeout:
-    """The error of a wait for an accepted task that cannot be asked for any more."""
-    lost = WaitTimeout(f"task {task.ref} was accepted, and cannot be asked for: {error.message}", task=task)
-    lost.account, lost.provider, lost.operation = error.account, error.provider, error.operation
-    return lost
+@contextmanager
+def accepted(task: Task) -> Generator[None, None, None]:
+    """Makes whatever ends the wait for an accepted task a `WaitTimeout` that carries it.
+
+    A poll's own error would read as if the submit had been refused, and the task is paid for.
+    """
+    try:
+        yield
+    except WaitTimeout:
+        raise
+    except MJBridgeError as error:
+        lost = WaitTimeout(f"task {task.ref} was accepted, and cannot be asked for: {error.message}", task=task)
+        lost.account, lost.provider, lost.operation = error.account, error.provider, error.operation
+        raise lost from error
 
 
 class Group:

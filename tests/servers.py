@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _CHUNK: Final = 2**16
 _LENGTH: Final = re.compile(rb"\r\nContent-Length: *(\d+)", re.IGNORECASE)
 _RESET: Final = struct.pack("ii", 1, 0)
 
-CERTIFICATE: Final = """\
+_CERTIFICATE: Final = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgO5MucFMZqhnnnc5X
 /uwBk7YovmRcdVrtFYvedyiOxUKhRANCAAR69Aoz0ggwhuTDv/TuKtlBocIrnaWr
@@ -38,6 +39,17 @@ bQkHLJO6RnSg/kOM0uMVhW6F0WutIYNefcjVqo6NAiB2tWoUDkOmSWDEZoEYe9as
 I/Z/ohO8dZnxEh7qVy6mYw==
 -----END CERTIFICATE-----
 """
+
+
+def certified(folder: Path) -> tuple[str, ssl.SSLContext]:
+    """The certificate of 127.0.0.1 as a file to trust, and what a server that has it speaks TLS with."""
+    certificate = folder / "127.0.0.1.pem"
+    certificate.write_text(_CERTIFICATE)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return str(certificate), context
+
+
 """Of 127.0.0.1, signed by itself and good until 2100, with its key: it protects nothing."""
 
 # Waitress has no types.

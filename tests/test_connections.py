@@ -47,7 +47,7 @@ from tests.exchanges import (
     task_reply,
 )
 from tests.processes import PATIENCE
-from tests.servers import CERTIFICATE, Connection, answering, nobody, reply
+from tests.servers import Connection, answering, certified, nobody, reply
 
 # No connection: nothing was sent.
 
@@ -174,10 +174,7 @@ def test_an_answer_that_http_cannot_read_to_its_end_proves_nothing(
 def test_a_submit_after_which_tls_breaks_is_unknown(
     answer: bytes, version: ssl.TLSVersion, scripted: StartServer, bridge: OpenBridge, tmp_path: Path
 ) -> None:
-    certificate = tmp_path / "127.0.0.1.pem"
-    certificate.write_text(CERTIFICATE)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    certificate, context = certified(tmp_path)
     context.maximum_version = version
 
     def break_tls(connection: Connection) -> None:
@@ -188,7 +185,7 @@ def test_a_submit_after_which_tls_breaks_is_unknown(
 
     server = scripted(break_tls)
     url = server.url.replace("http:", "https:")
-    error = failure(submit, bridge("mjproxy", url, verify=str(certificate)))
+    error = failure(submit, bridge("mjproxy", url, verify=certificate))
     assert len(server.heard()) == 1
     assert type(error) is SubmissionUnknown
 
@@ -274,10 +271,7 @@ def test_nothing_that_drips_outlasts_the_time_outs(
 
 
 def test_a_reply_through_tls_that_drips_is_cut(scripted: StartServer, bridge: OpenBridge, tmp_path: Path) -> None:
-    certificate = tmp_path / "127.0.0.1.pem"
-    certificate.write_text(CERTIFICATE)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    certificate, context = certified(tmp_path)
 
     def drip(connection: Connection) -> None:
         connection.start_tls(context)
@@ -285,7 +279,7 @@ def test_a_reply_through_tls_that_drips_is_cut(scripted: StartServer, bridge: Op
         connection.drip(b"H", ENDLESS, BRIEF / 5)
 
     url = scripted(drip).url.replace("http:", "https:")
-    opened = bridge("mjproxy", url, verify=str(certificate), connect_timeout=10 * BRIEF, read_timeout=BRIEF)
+    opened = bridge("mjproxy", url, verify=certificate, connect_timeout=10 * BRIEF, read_timeout=BRIEF)
     started = time.monotonic()
     assert type(failure(submit, opened)) is SubmissionUnknown
     assert time.monotonic() - started < SOON

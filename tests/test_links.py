@@ -2,7 +2,6 @@
 
 import ipaddress
 import socket
-import ssl
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ import mjbridge
 from mjbridge.transport import links
 from tests.exchanges import OpenBridge, StartServer
 from tests.files import PNG, done, names, serving
-from tests.servers import CERTIFICATE, Connection, answering, reply
+from tests.servers import Connection, answering, certified, reply
 
 PRIVATE: Final = (
     "127.0.0.1",
@@ -109,17 +108,14 @@ def test_the_certificate_must_be_the_name_s_own(
     scripted: StartServer, bridge: OpenBridge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though it is the address that is connected to: the server's certificate is good for that alone."""
-    authority = tmp_path / "ca.pem"
-    authority.write_text(CERTIFICATE)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority)
+    authority, context = certified(tmp_path)
 
     def secure(connection: Connection) -> None:
         connection.start_tls(context)
         serving({"/g": PNG})(connection)
 
     url = scripted(secure).url.replace("http://", "https://")
-    opened = bridge("apimart", verify=str(authority))
+    opened = bridge("apimart", verify=authority)
     opened.download(done(f"{url}/g"), tmp_path / "out")
     _resolving(monkeypatch, "127.0.0.1")
     with pytest.raises(mjbridge.Unavailable, match="SSL"):

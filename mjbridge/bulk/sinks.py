@@ -28,11 +28,11 @@ def sink(target: str, table: str) -> AbstractContextManager[Sink]:
     What is written appears when the context ends well, and otherwise leaves no trace.
     """
     if "://" in target:
-        from mjbridge.bulk import tables  # noqa: PLC0415 an extra
+        from mjbridge.bulk import tables  # noqa: PLC0415 files need no SQLAlchemy
 
         return tables.sink(target, table)
     if target.endswith(".parquet"):
-        from mjbridge.bulk import parquet  # noqa: PLC0415 an extra
+        from mjbridge.bulk import parquet  # noqa: PLC0415 lines need no pyarrow
 
         return parquet.sink(target)
     return lines_file(target)

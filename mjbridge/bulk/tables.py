@@ -107,7 +107,8 @@ def sink(url: str, table: str) -> Generator[Sink, None, None]:
         target = _target(table)
         is_new = not sql.inspect(connection).has_table(table)
         target.create(connection, checkfirst=True)
-        missing = [name for name in target.columns.keys() if name not in _columns(connection, table)]  # noqa: SIM118 a collection of columns iterates over columns
+        there = _columns(connection, table)
+        missing = [column.name for column in target.columns if column.name not in there]
         if missing:
             raise ConfigError(f"table {table!r} is not one of tasks: it has no column {', '.join(missing)}")
         try:

@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failure, 2 misuse. Errors are one line, without a traceback."""
     _prepare_streams()
     try:
-        from mjbridge.cli import commands  # noqa: PLC0415 the extra may be missing, and the library works without
+        from mjbridge.cli import commands  # noqa: PLC0415 click may be missing: that is told below
     except ImportError as error:
         _leave(f"the command line needs an extra ({error}): pip install 'mjbridge[cli]'", FAILURE)
     except KeyboardInterrupt:
@@ -45,7 +45,7 @@ def _prepare_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 open as long as the process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 it serves as the stream until the process ends
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 

@@ -11,9 +11,8 @@ from mjbridge import waiting
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
 from mjbridge.cli.bridges import EMULATED, open_bridge
-from mjbridge.cli.output import OnUpdate, progress, saving, show_task
+from mjbridge.cli.output import progress, saving, show_task
 from mjbridge.config import DEFAULT_ROUTE
-from mjbridge.errors import MJBridgeError, WaitTimeout
 from mjbridge.printing import printable
 from mjbridge.task import Status, Task
 
@@ -111,7 +110,8 @@ def finish(
         task = start()
         on_update(task)
         if not no_wait:
-            task = _waited(bridge, task, timeout, on_update)
+            with waiting.accepted(task):
+                task = bridge.wait(task, timeout, on_update)
     saved: list[Path] = []
     try:
         if download and (task.images or task.video_urls):
@@ -125,16 +125,6 @@ def finish(
     if task.status is Status.NEEDS_INPUT:
         click.echo(printable(f"it waits for input: mjbridge confirm {task.ref} --prompt TEXT --mask PICTURE"), err=True)
     return FAILURE if task.status in (Status.FAILED, Status.CANCELLED) else 0
-
-
-def _waited(bridge: Bridge, task: Task, timeout: float, on_update: OnUpdate) -> Task:
-    try:
-        return bridge.wait(task, timeout, on_update)
-    except WaitTimeout:
-        raise
-    except MJBridgeError as error:
-        # Whatever a poll fails of, the task is paid for, and its ref has to be seen.
-        raise waiting.given_up(task, error) from error
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:
