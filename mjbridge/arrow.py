@@ -153,7 +153,7 @@ _PARSERS: Final[Mapping[str, Callable[[Any], Any]]] = {"properties": msgspec.jso
 
 def _array(values: list[Any], kind: pa.DataType) -> _Column:
     array = pa.array(values, kind)
-    if isinstance(array, pa.Array):
+    if not isinstance(array, pa.ChunkedArray):
         return array
     raise ValueError("a column of a batch holds at most 2 GiB of text: use smaller batches")
 

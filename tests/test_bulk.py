@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
@@ -10,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +23,12 @@ import pytest
 import sqlalchemy as sql
 import zstandard
 from pyarrow import parquet
+from rich.console import Console
 
 import mjbridge
 from mjbridge import Status, Task, arrow, bulk
 from mjbridge.bulk import Settings
+from mjbridge.cli.normalize import progress_bar
 from mjbridge.records import sources
 from mjbridge.task import decode
 from tests.processes import run, running, uncovered
@@ -128,6 +132,13 @@ def test_a_terminal_shows_a_bar_with_the_rate_and_the_time_left(shell: Shell) ->
     text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown)
     assert f"100% {MANY:,} records (" in text
     assert "left 0:00:00" in text
+
+
+def test_no_thread_draws_the_bar() -> None:
+    """Workers are forked beside it."""
+    before = threading.active_count()
+    with progress_bar(Console(file=io.StringIO(), force_terminal=True)):
+        assert threading.active_count() == before
 
 
 def test_rejects_and_issues_go_to_files_whole_and_verbatim(shell: Shell) -> None:

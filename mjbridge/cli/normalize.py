@@ -217,7 +217,7 @@ def _progress(inputs: _Inputs, summary: Summary, *, quiet: bool) -> Generator[Ca
     elif not console.is_terminal:
         yield _progress_lines(inputs, summary)
     else:
-        with _bar(console) as bar:
+        with progress_bar(console) as bar:
             row = bar.add_task("reading", total=inputs.total, shown="")
 
             last = time.monotonic()
@@ -234,7 +234,7 @@ def _progress(inputs: _Inputs, summary: Summary, *, quiet: bool) -> Generator[Ca
             bar.update(row, total=inputs.position, completed=inputs.position)
 
 
-def _bar(console: Console) -> Progress:
+def progress_bar(console: Console) -> Progress:
     """Without a thread that draws: workers are forked, and would inherit whatever lock it holds just then."""
     told = TextColumn("{task.fields[shown]}", markup=False)
     columns = (BarColumn(), TaskProgressColumn(), told, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
