@@ -39,8 +39,9 @@ _BOTS_BY_WORD: Final[Mapping[str | None, str | None]] = {
 _ACTIONS_BY_WORD: Final[Mapping[str | None, str]] = {action.value.upper(): action.value for action in Action}
 _ACTION_WORDS: Final[Mapping[str, str]] = {Action.EDIT: "EDITS"}
 
-# Their picture is the one the caller gave, and their answer is text.
+# Its clip stands where a picture stands.
 _SWAPPED_VIDEO: Final = Action.SWAP_VIDEO_FACE.value
+# Their picture is the one the caller gave, and their answer is text.
 _TEXT_ACTIONS: Final = frozenset({Action.DESCRIBE, Action.SHORTEN})
 
 # A record that holds one of these beside its id is of the family.
