@@ -85,7 +85,12 @@ def _of_missing(
         if getattr(task, field) is None:
             for name in names:
                 if value := getattr(held, name):
-                    on_doubt(Doubt(_path(held, root, name, keys), value, LEFT_OUT))
+                    on_doubt(Doubt(_path(held, root, name, keys), _whole(value), LEFT_OUT))
+
+
+def _whole(value: Any) -> Any:
+    """A number without a fraction as an integer, which it was before a wire struct took it as a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_cut(percent: object) -> bool:

@@ -41,8 +41,6 @@ _NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?)\s*(%?)\s*", re.ASCII)
 _SUGGESTION = re.compile(r"[1-9]\ufe0f?\u20e3")
 _SHORTENED = "## Shortened prompts"
 
-from_timestamp: Final = datetime.fromtimestamp
-
 MIDJOURNEY_STATUSES: Final[Mapping[str, Status]] = {
     "NOT_START": Status.PENDING,
     "SUBMITTED": Status.PENDING,
@@ -54,18 +52,14 @@ MIDJOURNEY_STATUSES: Final[Mapping[str, Status]] = {
 }
 """The words that most dialects took over from the first of them."""
 
-PERCENTS: Final[Mapping[str | None, int]] = {f"{percent}%": percent for percent in range(101)}
-
 # Epoch seconds, milliseconds and microseconds of any year from 1973 to 5138 do not overlap.
-FIRST_MILLISECOND: Final = 10**11
-LAST_MILLISECOND: Final = 10**14
+FIRST_MILLISECOND: Final = 1e11
+LAST_MILLISECOND: Final = 1e14
 _EPOCH_UNITS: Final = ((FIRST_MILLISECOND, 1.0), (LAST_MILLISECOND, 1e3), (10**17, 1e6))
 
 
 def text(value: object) -> str | None:
     """Text as it is, a number as text; None for empty text and anything else."""
-    if value is None:
-        return None
     if isinstance(value, str):
         return value or None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -113,8 +107,6 @@ def progress(value: object) -> int | None:
 
 def moment(value: object) -> datetime | None:
     """A time as aware UTC: epoch seconds, milliseconds or microseconds by size, or ISO text. 0 and `""` are None."""
-    if type(value) is int and FIRST_MILLISECOND < value < LAST_MILLISECOND:
-        return from_timestamp(value / 1000, UTC)
     found = number(value)
     if found is None:
         return _iso(value) if isinstance(value, str) else None
@@ -128,6 +120,14 @@ def _iso(value: str) -> datetime | None:
         return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+class Times(msgspec.Struct, array_like=True, gc=False):
+    """A task's times, to be converted from epoch seconds all at once."""
+
+    submitted_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
 
 
 def milliseconds(value: datetime | None) -> int | None:
@@ -180,7 +180,7 @@ def pictures(shown: str | None, singles: tuple[str, ...]) -> tuple[str | None, t
     return shown or None, tuple(url for url in singles if url != shown)
 
 
-class WireButton(msgspec.Struct, rename="camel", gc=False):
+class WireButton(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     """A button as every dialect writes it: the one object whose keys never change."""
 
     custom_id: str | None = None
@@ -222,14 +222,34 @@ def word(value: object, canonical: Mapping[str, str] = {}) -> str:
     return canonical.get(lowered, lowered)
 
 
+class Words(dict[Word, Meaning]):
+    """What a vendor's words mean. A word that is not listed is left to `read`, every time: the table does not grow."""
+
+    def __init__(self, listed: Mapping[Word, Meaning], read: Callable[[Word], Meaning]) -> None:
+        super().__init__(listed)
+        self._read = read
+
+    def __missing__(self, unlisted: Word) -> Meaning:
+        return self._read(unlisted)
+
+
+PERCENTS: Final[Words[str | None, int | None]] = Words({f"{percent}%": percent for percent in range(101)}, progress)
+"""What `progress` makes of a text, looked up where it is as it should be."""
+
+
 def inverse(table: Mapping[Word, Meaning]) -> dict[Meaning, Word]:
     """A vendor's word for each meaning: of several words the last."""
     return {meaning: vendor_word for vendor_word, meaning in table.items()}
 
 
+def status(word: str, statuses: Mapping[str, Status]) -> Status:
+    """What a status word means, in upper case if not as it is."""
+    return statuses.get(word) or statuses.get(word.upper(), Status.UNKNOWN)
+
+
 def status_word(task: Task, statuses: Mapping[str, Status], words: Mapping[Status, str]) -> str:
     """The task's own status word where `statuses` reads it as the task's status, else the dialect's word for that."""
-    own = statuses.get(task.vendor_status) or statuses.get(task.vendor_status.upper(), Status.UNKNOWN)
+    own = status(task.vendor_status, statuses)
     return task.vendor_status if own is task.status else words[task.status]
 
 
@@ -256,10 +276,12 @@ def reader(
     keep_raw: bool,
     origins: Origins,
     on_doubt: OnDoubt | None,
+    parse_known: Callable[[bytes], Wire] | None = None,
 ) -> Callable[[Record], Task]:
     """A provider's `normalizer`: a record becomes a wire struct, and that a task.
 
-    `parse` takes bytes that are as they should be in one step; all else is read leniently through a mapping.
+    `parse` takes bytes that are as they should be in one step, as does `parse_known` where they hold nothing to skip;
+    all else is read leniently through a mapping.
     """
 
     def lenient(record: Record) -> Task:
@@ -277,7 +299,8 @@ def reader(
             doubts.of_task(task, wire, origins, on_doubt, keys)
         return task
 
-    return at_sight(provider, parse, doubting(build, origins, on_doubt), lenient, keep_raw=keep_raw)
+    told = doubting(build, origins, on_doubt)
+    return at_sight(provider, parse, told, lenient, keep_raw=keep_raw, parse_known=parse_known)
 
 
 def doubting(
@@ -303,8 +326,12 @@ def at_sight(
     otherwise: Callable[[Record], Built],
     *,
     keep_raw: bool,
+    parse_known: Callable[[bytes], Wire] | None = None,
 ) -> Callable[[Record], Built]:
-    """Builds from bytes that `parse` takes; any other record goes to `otherwise`."""
+    """Builds from bytes that `parse` takes; any other record goes to `otherwise`.
+
+    `parse_known` takes less: only records of which it skips nothing, at any depth.
+    """
 
     def read(record: Record) -> Built:
         if type(record) is not bytes:
@@ -318,13 +345,38 @@ def at_sight(
         if type(record) is not bytes:
             return otherwise(record)
         try:
-            if not record.isascii():
-                record.decode()  # a parser does not look into what it skips, and `raw` keeps that too
-            return build(provider, parse(record), msgspec.Raw(record))
+            return build(provider, parse_text(record), msgspec.Raw(record))
         except NOT_AS_EXPECTED:
             return otherwise(record)
 
+    parse_text = _skipping_nothing(parse, parse_known) if parse_known else _decoding(parse)
     return read_and_keep if keep_raw else read
+
+
+def _decoding(parse: Callable[[bytes], Wire]) -> Callable[[bytes], Wire]:
+    """`parse` for records that are kept: it does not look into what it skips, and `raw` has that too."""
+
+    def parse_text(record: bytes) -> Wire:
+        if not record.isascii():
+            record.decode()
+        return parse(record)
+
+    return parse_text
+
+
+def _skipping_nothing(parse: Callable[[bytes], Wire], parse_known: Callable[[bytes], Wire]) -> Callable[[bytes], Wire]:
+    """The same for less, where most records hold nothing to skip."""
+
+    def parse_text(record: bytes) -> Wire:
+        if record.isascii():
+            return parse(record)
+        try:
+            return parse_known(record)
+        except NOT_AS_EXPECTED:
+            return otherwise(record)
+
+    otherwise = _decoding(parse)
+    return parse_text
 
 
 def refusing(kind: type[Wire], keys: Iterable[str]) -> Callable[[bytes], Wire]:

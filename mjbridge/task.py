@@ -231,9 +231,11 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, tag_field=
     def to_json(self) -> bytes:
         """The canonical record: one line of JSON, `raw` included, fields at their default left out."""
         line = _encode(self)
-        # Only `raw` can hold a bare line break, which within valid JSON is white space: it keeps its meaning.
         # As numbers, for that is how bytes are searched at once: "b in b" first tries, and fails, to read a number.
-        return line.replace(b"\n", b" ").replace(b"\r", b" ") if _LF in line or _CR in line else line
+        if self.raw is NO_RAW or not (_LF in line or _CR in line):
+            return line
+        # Only `raw` can hold a bare line break, which within valid JSON is white space: it keeps its meaning.
+        return line.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
 _LF, _CR = b"\n\r"

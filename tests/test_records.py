@@ -236,10 +236,31 @@ def test_records_of_a_mixed_file_are_told_apart_in_any_order(link: str, action: 
     assert [read(record).provider for record in records_in_turn] == [mjbridge.detect(each) for each in records_in_turn]
 
 
-def test_invalid_utf8_in_a_field_that_nobody_reads_is_refused_where_raw_would_keep_it() -> None:
-    record = stamped(GRID, note="?").replace(b'"?"', b'"\xff"')
+UNREAD: list[dict[str, Any]] = [
+    {"note": "?"},
+    {"maskBase64": "?"},
+    {"buttons": [{"customId": "MJ::JOB::reroll::0::d3adb33f", "note": "?"}]},
+    {"imageUrls": [{"url": "https://cdn.example.com/1.png", "note": "?"}]},
+]
+
+
+@pytest.mark.parametrize("unread", UNREAD, ids=lambda unread: next(iter(unread)))
+def test_invalid_utf8_where_nobody_reads_is_refused_if_raw_would_keep_it(unread: dict[str, Any]) -> None:
+    record = stamped(GRID, **unread).replace(b'"?"', b'"\xff"')
     with pytest.raises(MalformedRecord):
         mjbridge.normalize(record, "mjproxy")
+
+
+@pytest.mark.parametrize("unread", UNREAD, ids=lambda unread: next(iter(unread)))
+def test_what_nobody_reads_is_kept_in_raw_and_changes_nothing_else(unread: dict[str, Any]) -> None:
+    record = stamped(GRID, prompt="猫", **unread)
+    task = mjbridge.normalize(record, "mjproxy")
+    assert bytes(task.raw) == record
+    assert task == mjbridge.normalize(record, "mjproxy", keep_raw=False)
+
+
+def test_invalid_utf8_in_a_field_that_nobody_reads_harms_nobody_without_raw() -> None:
+    record = stamped(GRID, note="?").replace(b'"?"', b'"\xff"')
     assert mjbridge.normalize(record, "mjproxy", keep_raw=False).id == GRID["id"]
 
 

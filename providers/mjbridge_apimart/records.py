@@ -207,7 +207,7 @@ def _task(provider: str, outer: WireTask, raw: msgspec.Raw) -> Task:
         path = "$.id" if wire is outer else "$.data.id"
         raise MalformedRecord("a task record names its id", path=path, provider=provider)
     vendor_status = wire.status or ""
-    status = STATUSES.get(vendor_status) or STATUSES.get(vendor_status.upper(), Status.UNKNOWN)
+    status = fields.status(vendor_status, STATUSES)
     completed = status is Status.COMPLETED
     action = fields.word(wire.action, ACTIONS)
     answer = _answer(wire) if completed and action == Action.DESCRIBE else None
