@@ -95,7 +95,7 @@ def converter(settings: Settings) -> Callable[[Work], Batch]:
         reading = Reading(read, doubts, batch.issues.append)
         for item in reading.tasks(blocks):
             if isinstance(item, Task):
-                kind = (item.provider, item.status.value)
+                kind = (item.provider, item.status)
                 batch.tasks[kind] = batch.tasks.get(kind, 0) + 1
                 lines.append(item.to_json())
             else:
