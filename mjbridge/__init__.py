@@ -6,7 +6,7 @@
 <Status.COMPLETED: 'completed'>
 """
 
-from mjbridge import errors, fields, records
+from mjbridge import errors, fields, readers, records
 from mjbridge.bridge import Bridge
 from mjbridge.commands import (
     Animate,
@@ -144,5 +144,6 @@ __all__ = [
     "normalize",
     "normalizer",
     "providers",
+    "readers",
     "records",
 ]

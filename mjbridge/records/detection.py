@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from mjbridge import fields, plugins
+from mjbridge import fields, plugins, readers
 from mjbridge.doubts import OnDoubt
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import Record
@@ -21,7 +21,7 @@ def detect(record: Record) -> str | None:
         decoded = fields.decode(record)
     except MalformedRecord:
         return None
-    return fields.text(decoded["provider"]) if fields.is_canonical(decoded) else _best(_matches(decoded))
+    return fields.text(decoded["provider"]) if readers.is_canonical(decoded) else _best(_matches(decoded))
 
 
 def matches(record: Record) -> dict[str, Match]:
@@ -54,8 +54,8 @@ def bound(name: str, *, keep_raw: bool, on_doubt: OnDoubt | None = None) -> Call
 
 def _judged(record: Record, keep_raw: bool, on_doubt: OnDoubt | None) -> Task:
     decoded = fields.decode(record)
-    if fields.is_canonical(decoded):
-        return fields.canonical(record, keep_raw=keep_raw)
+    if readers.is_canonical(decoded):
+        return readers.canonical(record, keep_raw=keep_raw)
     name = _best(_matches(decoded))
     if name is None:
         raise MalformedRecord("no provider recognises this record: name the provider")
@@ -87,7 +87,7 @@ def _recognizers(keep_raw: bool, on_doubt: OnDoubt | None) -> Iterable[Recognize
 def _all_signs(providers: Iterable[Provider]) -> Signs:
     signs = [provider.signs for provider in providers]
     return Signs(
-        keys=(fields.CANONICAL, *(key for each in signs for key in each.keys)),
+        keys=(readers.CANONICAL, *(key for each in signs for key in each.keys)),
         ids=tuple(start for each in signs for start in each.ids),
         links=tuple(start for each in signs for start in each.links),
     )

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge import Action, Button, Certainty, MalformedRecord, Match, Speed, Status, Task, fields
+from mjbridge import Action, Button, Certainty, MalformedRecord, Match, Speed, Status, Task, fields, readers
 from mjbridge.doubts import OnDoubt, Origins
 from mjbridge.fields import Record
 from mjbridge.provider import NO_MATCH, Signs
@@ -100,7 +100,7 @@ class WireTask(msgspec.Struct, gc=False):
     data: "WireTask | None" = None
 
 
-_decode: Final = fields.refusing(WireTask, [fields.CANONICAL])
+_decode: Final = readers.refusing(WireTask, [readers.CANONICAL])
 
 # Numbers that neither shape's canonical fields have a place for, kept under their own names.
 _PROPERTIES: Final = ("quota", "estimated_time", "actual_time", "credits_cost")
@@ -119,7 +119,7 @@ _ORIGINS: Final = Origins(
 
 def normalizer(provider: str, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
     """The reader of either shape, wrapped in `{code, data}` or bare."""
-    return fields.reader(provider, _decode, _fill, _task, keep_raw=keep_raw, origins=_ORIGINS, on_doubt=on_doubt)
+    return readers.reader(provider, _decode, _fill, _task, keep_raw=keep_raw, origins=_ORIGINS, on_doubt=on_doubt)
 
 
 def recognizer(
@@ -133,8 +133,8 @@ def recognizer(
         is_foreign = (wire.grid_image_url or "").startswith(foreign.links)
         return _task(provider, outer, raw) if is_own and not is_foreign else None
 
-    told = fields.doubting(build, _ORIGINS, on_doubt)
-    return fields.at_sight(provider, fields.refusing(WireTask, foreign.keys), told, _nobody, keep_raw=keep_raw)
+    told = readers.doubting(build, _ORIGINS, on_doubt)
+    return readers.at_sight(provider, readers.refusing(WireTask, foreign.keys), told, _nobody, keep_raw=keep_raw)
 
 
 def _nobody(record: Record) -> None:
@@ -169,7 +169,7 @@ def _fault(value: object) -> WireFault:
 
 def _data(value: object) -> WireTask | None:
     # One level: no reply has data within data.
-    return fields.fill(WireTask, value, {**_READERS, "data": _nothing}) if fields.is_object(value) else None
+    return readers.fill(WireTask, value, {**_READERS, "data": _nothing}) if fields.is_object(value) else None
 
 
 def _nothing(value: object) -> None:
@@ -197,7 +197,7 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
 
 def _fill(provider: str, record: Mapping[str, Any]) -> WireTask:
     del provider
-    return fields.fill(WireTask, record, _READERS)
+    return readers.fill(WireTask, record, _READERS)
 
 
 def _task(provider: str, outer: WireTask, raw: msgspec.Raw) -> Task:

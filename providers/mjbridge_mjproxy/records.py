@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from mjbridge import Action, Bot, Button, Certainty, MalformedRecord, Match, Status, Task, fields
+from mjbridge import Action, Bot, Button, Certainty, MalformedRecord, Match, Status, Task, fields, readers
 from mjbridge.doubts import OnDoubt, Origins
 from mjbridge.fields import FIRST_MILLISECOND as BEGIN
 from mjbridge.fields import LAST_MILLISECOND as END
@@ -102,7 +102,7 @@ class KnownTask(WireTask, forbid_unknown_fields=True, gc=False):
     mask_base64: Any = None
 
 
-_decode: Final = fields.refusing(WireTask, [fields.CANONICAL])
+_decode: Final = readers.refusing(WireTask, [readers.CANONICAL])
 _decode_known: Final = msgspec.json.Decoder(KnownTask).decode
 
 
@@ -120,7 +120,7 @@ _ORIGINS: Final = Origins(
 
 def normalizer(provider: str, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
     """The reader of any wire record of the family."""
-    return fields.reader(
+    return readers.reader(
         provider,
         _decode,
         _fill,
@@ -149,9 +149,9 @@ def recognizer(
             return None
         return _task(provider, wire, raw)
 
-    told = fields.doubting(build, _ORIGINS, on_doubt)
-    parse, parse_known = (fields.refusing(kind, foreign.keys) for kind in (WireTask, KnownTask))
-    return fields.at_sight(provider, parse, told, _nobody, keep_raw=keep_raw, parse_known=parse_known)
+    told = readers.doubting(build, _ORIGINS, on_doubt)
+    parse, parse_known = (readers.refusing(kind, foreign.keys) for kind in (WireTask, KnownTask))
+    return readers.at_sight(provider, parse, told, _nobody, keep_raw=keep_raw, parse_known=parse_known)
 
 
 def _nobody(record: Record) -> None:
@@ -182,7 +182,7 @@ def _fill(provider: str, record: Mapping[str, Any]) -> WireTask:
     wire = rows.wire(record)
     if not fields.text(wire.get("id")):
         raise MalformedRecord("a task record names its id", path=rows.id_path(record), provider=provider)
-    return fields.fill(WireTask, wire, _READERS)
+    return readers.fill(WireTask, wire, _READERS)
 
 
 def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
