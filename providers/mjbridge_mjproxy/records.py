@@ -6,7 +6,7 @@ trueai-org/midjourney-proxy (Models/TaskInfo), QuantumNous/new-api (dto/midjourn
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -64,13 +64,18 @@ class WireUrl(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     thumbnail: str | None = None
 
 
+# A parser that is told of its words makes no new text of each, and a table finds their hashes made.
+StatusWord = Literal["", "NOT_START", "SUBMITTED", "IN_PROGRESS", "MODAL", "SUCCESS", "FAILURE", "CANCEL"]
+BotWord = Literal["", "MID_JOURNEY", "NIJI_JOURNEY"]
+
+
 class WireTask(msgspec.Struct, rename="camel", gc=False):
     """A record in which every value has the type it should have, its fields in the order in which most write them."""
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     action: str | None = None
     custom_id: str | None = None
-    bot_type: str | None = None
+    bot_type: BotWord | None = None
     prompt: str | None = None
     prompt_en: str | None = None
     description: str | None = None
@@ -81,7 +86,7 @@ class WireTask(msgspec.Struct, rename="camel", gc=False):
     image_url: str | None = None
     video_url: str | None = None
     video_urls: list[str | WireUrl] | None = None
-    status: str | None = None
+    status: StatusWord | None = None
     progress: str | None = None
     fail_reason: str | None = None
     buttons: list[fields.WireButton] | None = None
@@ -192,7 +197,8 @@ def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
     action = _ACTION_BY_WORD[wire.action]
     submit, start, finish = wire.submit_time, wire.start_time, wire.finish_time
     prompt, prompt_en, final_prompt = wire.prompt, wire.prompt_en, None
-    custom_id, bot = wire.custom_id, wire.bot_type
+    custom_id = wire.custom_id
+    bot: str | None = wire.bot_type
     image_url = wire.image_url
     image_urls = videos = texts = _NONE
     if properties := wire.properties:
