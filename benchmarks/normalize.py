@@ -56,7 +56,7 @@ def _contestants() -> dict[str, Run]:
         DETECTED: ours.run(None, keep_raw=False),
         PYDANTIC: import_module("benchmarks.rivals.with_pydantic").run,
         POLARS: import_module("benchmarks.rivals.with_polars").run,
-        DUCKDB: import_module("benchmarks.rivals.with_duckdb").run,
+        DUCKDB: import_module("benchmarks.rivals.with_duckdb").run(),
     }
 
 
