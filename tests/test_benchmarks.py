@@ -2,13 +2,17 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
+from pydantic import TypeAdapter
 
+from benchmarks import rules
 from benchmarks.__main__ import BENCHMARKS, main
-from benchmarks.normalize import NAMED, check
-from benchmarks.rivals import Sample, ours
+from benchmarks.normalize import DUCKDB, NAMED, POLARS, PYDANTIC, check, check_rules
+from benchmarks.rivals import Run, Sample, ours, with_duckdb, with_polars, with_pydantic
 from benchmarks.samples import records
 from mjbridge import Status, normalize
 from tests.environments import ROOT
@@ -54,6 +58,35 @@ def test_nobody_is_fast_by_being_wrong(written: bytes, said: str) -> None:
     sample = Sample(list(records(1)), Path())
     with pytest.raises(ValueError, match=said):
         check({NAMED: ours.run("mjproxy", keep_raw=False), "a rival": lambda _: [written]}, sample)
+
+
+@pytest.mark.parametrize(("name", "rival"), [(PYDANTIC, with_pydantic.run), (POLARS, with_polars.run)])
+def test_a_rival_reads_every_rule_as_mjbridge_does(name: str, rival: Run, tmp_path: Path) -> None:
+    check_rules({NAMED: ours.run("mjproxy", keep_raw=False), name: rival}, tmp_path)
+
+
+def test_duckdb_reads_every_rule_as_mjbridge_does(tmp_path: Path) -> None:
+    check_rules({NAMED: ours.run("mjproxy", keep_raw=False), DUCKDB: with_duckdb.run()}, tmp_path)
+
+
+@pytest.mark.parametrize("rule", ["status success", "progress 0.65", "time 1740000000", "action EDITS", "described"])
+def test_a_rival_that_passes_over_a_rule_is_told_which(rule: str, tmp_path: Path) -> None:
+    """As if the record that shows it held nothing beside its id."""
+    whole = ours.run("mjproxy", keep_raw=False)
+    bare = msgspec.json.encode({"id": rule})
+
+    def rival(sample: Sample) -> Iterable[bytes]:
+        lines = [bare if msgspec.json.decode(line)["id"] == rule else line for line in sample.lines]
+        return whole(Sample(lines, sample.path))
+
+    with pytest.raises(ValueError, match=f"a rival reads .*'id': '{rule}'"):
+        check_rules({NAMED: whole, "a rival": rival}, tmp_path)
+
+
+def test_the_records_of_the_rules_have_the_types_that_the_family_documents() -> None:
+    documented = TypeAdapter(with_pydantic.Record)
+    read = [documented.validate_json(line, strict=True) for line in rules.records()]
+    assert [record["id"] for record in read] == list(rules.RULES)
 
 
 @pytest.mark.parametrize("arguments", [["elsewhere"], ["normalize", "--records", "0"]])
