@@ -20,12 +20,13 @@ FLOOR: Final = "floor: msgspec to a struct of the record and back"
 NAMED: Final = "mjbridge, provider named, without raw"
 RAW: Final = "mjbridge, provider named, with raw"
 DETECTED: Final = "mjbridge, provider detected, without raw"
-PYDANTIC: Final = "pydantic, the same mapping"
+PYDANTIC: Final = "pydantic, the same mapping, with models"
+PYDANTIC_BARE: Final = "pydantic, the same mapping, at its fastest"
 POLARS: Final = "Polars, what it can of it, one thread"
 DUCKDB: Final = "DuckDB, the same mapping, one thread"
 
 # These read record by record, and take turns at every so many; the others read all records at once.
-_ONE_BY_ONE: Final = (FLOOR, NAMED, RAW, DETECTED, PYDANTIC)
+_ONE_BY_ONE: Final = (FLOOR, NAMED, RAW, DETECTED, PYDANTIC, PYDANTIC_BARE)
 _PIECE: Final = 10_000
 
 _LEFT_OUT: Final = {POLARS: {"properties": "its keys may be any and hold anything: Polars has no such type"}}
@@ -55,7 +56,8 @@ def _contestants() -> dict[str, Run]:
         NAMED: ours.run("mjproxy", keep_raw=False),
         RAW: ours.run("mjproxy", keep_raw=True),
         DETECTED: ours.run(None, keep_raw=False),
-        PYDANTIC: import_module("benchmarks.rivals.with_pydantic").run,
+        PYDANTIC: import_module("benchmarks.rivals.with_pydantic").run_with_models,
+        PYDANTIC_BARE: import_module("benchmarks.rivals.with_pydantic").run,
         POLARS: import_module("benchmarks.rivals.with_polars").run,
         DUCKDB: import_module("benchmarks.rivals.with_duckdb").run(),
     }

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from benchmarks import rules
 from benchmarks.__main__ import BENCHMARKS, main
-from benchmarks.normalize import DUCKDB, NAMED, POLARS, PYDANTIC, check, check_rules
+from benchmarks.normalize import DUCKDB, NAMED, POLARS, PYDANTIC, PYDANTIC_BARE, check, check_rules
 from benchmarks.rivals import Run, Sample, ours, with_duckdb, with_polars, with_pydantic
 from benchmarks.samples import records
 from mjbridge import Status, normalize
@@ -60,7 +60,14 @@ def test_nobody_is_fast_by_being_wrong(written: bytes, said: str) -> None:
         check({NAMED: ours.run("mjproxy", keep_raw=False), "a rival": lambda _: [written]}, sample)
 
 
-@pytest.mark.parametrize(("name", "rival"), [(PYDANTIC, with_pydantic.run), (POLARS, with_polars.run)])
+@pytest.mark.parametrize(
+    ("name", "rival"),
+    [
+        (PYDANTIC, with_pydantic.run_with_models),
+        (PYDANTIC_BARE, with_pydantic.run),
+        (POLARS, with_polars.run),
+    ],
+)
 def test_a_rival_reads_every_rule_as_mjbridge_does(name: str, rival: Run, tmp_path: Path) -> None:
     check_rules({NAMED: ours.run("mjproxy", keep_raw=False), name: rival}, tmp_path)
 
