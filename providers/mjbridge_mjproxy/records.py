@@ -102,9 +102,16 @@ class WireTask(msgspec.Struct, rename="camel", gc=False):
 
 
 class KnownTask(WireTask, forbid_unknown_fields=True, gc=False):
-    """A record without a key that is not known."""
+    """A record of known keys alone, as new-api and trueai answer a poll. What nobody reads of it may be anything."""
 
     mask_base64: Any = None
+    prompt_full: Any = None
+    thumbnail_url: Any = None
+    job_id: Any = None
+    request_mode: Any = None
+    is_completed: Any = None
+    use_time: Any = None
+    displays: Any = None
 
 
 _decode: Final = readers.refusing(WireTask, [readers.CANONICAL])
