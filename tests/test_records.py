@@ -226,6 +226,19 @@ def test_a_sign_of_another_dialect_leaves_the_record_to_be_judged(mark: str) -> 
     assert told(record) == told(msgspec.json.decode(record))
 
 
+@pytest.mark.parametrize("mark", ["imageUrl", "promptEn", "submitTime", "mj_id"])
+@pytest.mark.parametrize("link", ["https://octopusx.ai/i/1.png", "https://api.cometapi.com/mj/image/1"])
+def test_an_id_of_apimarts_form_in_a_record_of_the_family_is_left_to_be_judged(mark: str, link: str) -> None:
+    record = stamped({"id": APIMART["id"], "status": "SUCCESS"}, **{mark: link})
+    assert told(record) == told(msgspec.json.decode(record))
+
+
+@pytest.mark.parametrize("progress", [10**18, -(10**18), 2**70, 0.65, 1.0, True])
+def test_a_progress_is_read_alike_from_bytes_and_from_a_mapping(progress: float) -> None:
+    record = stamped(APIMART, progress=progress)
+    assert mjbridge.normalize(record).progress == mjbridge.normalize(msgspec.json.decode(record)).progress
+
+
 @pytest.mark.parametrize(
     "link", ["https://octopusx.ai/i/1.png", "https://api.cometapi.com/mj/image/1", "https://cdn.example.com/1.png"]
 )

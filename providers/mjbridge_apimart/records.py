@@ -134,7 +134,8 @@ def recognizer(
         return _task(provider, outer, raw) if is_own and not is_foreign else None
 
     told = readers.doubting(build, _ORIGINS, on_doubt)
-    return readers.at_sight(provider, readers.refusing(WireTask, foreign.keys), told, _nobody, keep_raw=keep_raw)
+    parse = readers.refusing(WireTask, (*foreign.keys, *_FOREIGN_MARKS))
+    return readers.at_sight(provider, parse, told, _nobody, keep_raw=keep_raw)
 
 
 def _nobody(record: Record) -> None:
@@ -147,6 +148,10 @@ def _addresses(value: object) -> list[str]:
 
 def _epoch(value: object) -> int | None:
     return fields.whole(value) or fields.milliseconds(fields.moment(value))
+
+
+def _progress(value: object) -> str | int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else fields.text(value)
 
 
 def _media(value: object) -> list[WireMedia]:
@@ -177,6 +182,7 @@ def _nothing(value: object) -> None:
 
 
 _READERS: Final[dict[str, Callable[[object], Any]]] = {
+    "progress": _progress,
     "image_urls": _addresses,
     "video_urls": _addresses,
     "buttons": fields.wire_buttons,
