@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,21 @@ def test_latest_is_one_merged_task_an_id_in_order_of_first_appearance(shell: She
         second, first = _tasks(done.stdout)
         assert (second.id, second.status, second.prompt, second.parent_id) == ("2", Status.COMPLETED, "pig", "9")
         assert first.id == "1"
+
+
+def test_latest_is_the_same_in_whatever_order_the_records_of_a_task_arrived() -> None:
+    """What one record leaves empty comes from the furthest on that tells, not from the first that is met."""
+    seen = [Task(id="1", status=Status.PROCESSING, progress=30 * far, preview_url=f"p{far}") for far in (1, 2, 3)]
+    story = [Task(id="1", status=Status.PENDING, prompt="pig", properties={"a": 1, "b": 1}), *seen]
+    story += [Task(id="1", status=Status.FAILED, fail_reason="no"), Task(id="1", status=Status.COMPLETED, seed="7")]
+    made: set[bytes] = set()
+    for order in permutations(story):
+        latest = bulk.Latest()
+        for task in order:
+            latest.add(task.to_json() + b"\n")
+        made.update(latest.lines())
+    merged = Task(id="1", status=Status.COMPLETED, seed="7", progress=90, preview_url="p3", prompt="pig")
+    assert made == {msgspec.structs.replace(merged, properties={"a": 1, "b": 1}).to_json() + b"\n"}
 
 
 def test_from_raw_reads_again_with_today_s_code_and_keeps_account_and_attempts(shell: Shell) -> None:

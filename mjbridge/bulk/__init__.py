@@ -28,6 +28,9 @@ from mjbridge.task import Task, decode
 _AHEAD: Final = 3
 """Pieces of work a worker that are handed out before the first of them is done."""
 
+_WAITING: Final = 4
+"""Records of a task that are kept before those that tell nothing new are sorted out."""
+
 _SHARE: Final = 4 * SPAN
 """Bytes of shared memory for a piece of work: its lines, if every record grows fourfold."""
 
@@ -136,21 +139,27 @@ class Latest:
     """One task for each provider, account and id, merged, in order of first appearance. Memory grows with the tasks."""
 
     def __init__(self) -> None:
-        self._lines: dict[tuple[str, str, str], bytes] = {}
+        self._lines: dict[tuple[str, str, str], list[bytes]] = {}
 
     def add(self, lines: bytes) -> None:
         """Take the tasks of a batch."""
         for line in lines.splitlines():
             task = decode(line)
-            key = (task.provider, task.account, task.id)
-            known = self._lines.get(key)
-            self._lines[key] = line if known is None else records.merge(decode(known), task).to_json()
+            known = self._lines.setdefault((task.provider, task.account, task.id), [])
+            if line not in known:
+                known.append(line)
+            if len(known) > _WAITING:
+                known[:] = [each.to_json() for each in records.telling(map(decode, known))]
 
     def lines(self, count: int = 1000) -> Iterator[bytes]:
         """The tasks as lines of JSON, some at a time."""
-        left = iter(self._lines.values())
+        left = map(_merged, self._lines.values())
         while some := list(islice(left, count)):
             yield b"\n".join([*some, b""])
+
+
+def _merged(lines: list[bytes]) -> bytes:
+    return lines[0] if len(lines) == 1 else records.merge_all(map(decode, lines)).to_json()
 
 
 # Several processes. Lines come back through memory that all of them share: a pipe would cost as much as reading.

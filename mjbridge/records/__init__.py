@@ -1,6 +1,7 @@
 """Records of any vendor as tasks: one at a time, whole documents, and two of the same task folded into one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from typing import Any, Final
 
 import msgspec
@@ -56,6 +57,23 @@ def merge(old: Task, new: Task) -> Task:
     return carry(earlier, later)
 
 
+def merge_all(tasks: Iterable[Task]) -> Task:
+    """All records of one task as one, in whatever order they are: `merge` one by one fills by what came first."""
+    return reduce(carry, telling(tasks))
+
+
+def telling(tasks: Iterable[Task]) -> list[Task]:
+    """The records of one task, the furthest on last, without those of which the ones behind them tell everything."""
+    *earlier, furthest = sorted(tasks, key=_how_far)
+    found, told = [furthest], _said(furthest)
+    for task in reversed(earlier):
+        said = _said(task)
+        if not said <= told:
+            found.append(task)
+            told |= said
+    return found[::-1]
+
+
 def is_behind(task: Task, other: Task) -> bool:
     """Whether a record tells of a moment before another's of the same task: an earlier state, or less progress."""
     return _stage(task) < _stage(other)
@@ -104,6 +122,15 @@ def refreshed(task: Task, *, keep_raw: bool = True, on_doubt: OnDoubt | None = N
     except PluginError as error:
         raise MalformedRecord(str(error), path="$.provider") from None
     return msgspec.structs.replace(read_again, account=task.account, attempts=task.attempts)
+
+
+def _said(task: Task) -> set[tuple[str, str]]:
+    """What a task says anything of: its fields, each of its properties, and whether there is a record of it."""
+    said = {(name, "") for name in _FILLED if getattr(task, name) not in _EMPTY}
+    said.update(("properties", key) for key in task.properties)
+    if bytes(task.raw):
+        said.add(("raw", ""))
+    return said
 
 
 def _differ(old: Task, new: Task, name: str) -> bool:
