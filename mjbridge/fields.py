@@ -290,7 +290,7 @@ def _extended(found: re.Match[bytes]) -> bytes:
 
 def raw(record: Record) -> msgspec.Raw:
     """The record as `Task.raw` keeps it: byte for byte where it came as bytes or text."""
-    if not isinstance(record, Mapping):
+    if isinstance(record, bytes | str):
         return msgspec.Raw(encoded(record))
     try:
         return msgspec.Raw(msgspec.json.encode(record, enc_hook=_plain))

@@ -215,6 +215,20 @@ def test_a_preview_behind_the_picture_s_own_link_does_not_stay() -> None:
     assert mjbridge.merge(proxied, FINISHED).preview_url is None
 
 
+@pytest.mark.parametrize("record", [None, 5, [], [GRID], memoryview(b"{}")], ids=lambda record: type(record).__name__)
+@pytest.mark.parametrize("provider", [*plugins.names(), None])
+def test_what_a_json_reader_made_of_no_object_is_malformed(record: Any, provider: str | None) -> None:
+    with pytest.raises(MalformedRecord, match="a record is a JSON object"):
+        mjbridge.normalize(record, provider)
+
+
+@pytest.mark.parametrize("provider", ["mjproxy", None])
+def test_what_is_no_record_among_records_is_a_reject(provider: str | None) -> None:
+    found: list[Any] = [None, 5, [GRID, "x"], GRID, object()]
+    kinds = [type(item) for item in records.read(found, provider)]
+    assert kinds == [Reject, Reject, Task, Reject, Task, Reject]
+
+
 def stamped(record: dict[str, Any], **more: Any) -> bytes:
     return msgspec.json.encode({**record, **more})
 
