@@ -90,6 +90,7 @@ def test_a_named_pipe_is_read_as_a_file_is(shell: Shell, workers: str) -> None:
         ("-o", "out", "--rejects", "-", "--issues", "-"),
         ("-o", ""),
         ("", "-o", "out"),
+        ("-o", "out", "--into", "table"),
     ],
 )
 def test_one_place_for_two_outputs_or_none_for_one_is_misuse(shell: Shell, arguments: tuple[str, ...]) -> None:

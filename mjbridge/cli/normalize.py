@@ -34,7 +34,7 @@ STDIN: Final = "-"
 @click.option("-o", "--output", metavar="FILE|URL", default="-", help="Where the tasks go (default: stdout).")
 @click.option("--from", "database", metavar="URL", help="Read a table of this database instead of files.")
 @click.option("--table", metavar="NAME", help="The table to read.")
-@click.option("--into", metavar="NAME", default="tasks", show_default=True, help="The table to write to.")
+@click.option("--into", metavar="NAME", help="The table to write to, of the database -o names (default: tasks).")
 @click.option("--provider", metavar="NAME", help="Whose records they are (default: each tells by itself).")
 @click.option("--latest", is_flag=True, help="One task per provider, account and id: all its records, merged.")
 @click.option("--from-raw", is_flag=True, help="Read canonical tasks again from their raw record.")
@@ -51,7 +51,7 @@ def normalize(
     output: str,
     database: str | None,
     table: str | None,
-    into: str,
+    into: str | None,
     provider: str | None,
     latest: bool,
     from_raw: bool,
@@ -81,6 +81,8 @@ def normalize(
     Exit codes: 0 all were read, 3 some were rejected, 1 failure, 2 misuse.
     """
     _check_targets(output, rejects, issues)
+    if into is not None and "://" not in output:
+        raise click.UsageError("--into names a table: name its database with -o URL")
     if provider is not None:
         plugins.load(provider)
     settings = Settings(provider, keep_raw=not no_raw, from_raw=from_raw)
@@ -88,7 +90,7 @@ def normalize(
     summary = Summary()
     began = time.monotonic()
     with ExitStack() as stack:
-        out = stack.enter_context(sink(output, into))
+        out = stack.enter_context(sink(output, into or "tasks"))
         tell = _tellers(stack, summary, rejects, issues)
         work = stack.enter_context(closing(found.work()))
         made = stack.enter_context(closing(bulk.batches(work, settings, workers)))
