@@ -148,7 +148,7 @@ class MalformedRecord(MJBridgeError):
         self.path = path
 
     def __str__(self) -> str:
-        return f"{super().__str__()} (at {printable(self.path)})"
+        return super().__str__() + (f" (at {printable(self.path)})" if self.path != "$" else "")
 
 
 class WaitTimeout(MJBridgeError):

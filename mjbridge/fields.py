@@ -304,5 +304,16 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
+_KINDS: Final[Mapping[type, str]] = {
+    type(None): "null",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    list: "a list",
+}
+
+
 def _kind(document: object) -> str:
-    return "null" if document is None else type(document).__name__
+    """What JSON calls it."""
+    return _KINDS.get(type(document), type(document).__name__)

@@ -91,6 +91,9 @@ def test_a_named_pipe_is_read_as_a_file_is(shell: Shell, workers: str) -> None:
         ("-o", ""),
         ("", "-o", "out"),
         ("-o", "out", "--into", "table"),
+        ("-o", "out.csv"),
+        ("-o", "out.DB"),
+        ("-o", "out", "--rejects", "out.xlsx"),
     ],
 )
 def test_one_place_for_two_outputs_or_none_for_one_is_misuse(shell: Shell, arguments: tuple[str, ...]) -> None:
@@ -123,7 +126,7 @@ def test_the_summary_counts_tasks_issues_and_rejects(shell: Shell) -> None:
 def test_quiet_says_nothing_but_what_was_rejected(shell: Shell) -> None:
     done = shell("normalize", "-", "-q", "--provider", "mjproxy", stdin=b'{"id":"1"}\n7\n')
     assert done.stderr.decode().splitlines() == [
-        "-: record 2 at byte 11: a record is a JSON object, and this is int (at $)"
+        "-: record 2 at byte 11: a record is a JSON object, and this is a number"
     ]
 
 
@@ -178,6 +181,25 @@ def test_latest_is_one_merged_task_an_id_in_order_of_first_appearance(shell: She
         second, first = _tasks(done.stdout)
         assert (second.id, second.status, second.prompt, second.parent_id) == ("2", Status.COMPLETED, "pig", "9")
         assert first.id == "1"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_file_whose_records_are_no_text_is_one_reject_that_names_the_way(shell: Shell, workers: str) -> None:
+    shell.folder.joinpath("one.jsonl").write_bytes(_lines(1))
+    for output in ("one.parquet", "sqlite:///one.sqlite"):
+        assert shell("normalize", "one.jsonl", "-o", output, "--provider", "mjproxy").returncode == 0
+    inputs = ("one.parquet", "one.sqlite", "one.jsonl")
+    done = shell.process("normalize", *inputs, "-q", "--workers", workers, "--provider", "mjproxy")
+    assert (done.returncode, len(_tasks(done.stdout))) == (3, 1)
+    parquet, sqlite = done.stderr.decode().splitlines()
+    assert parquet.startswith("one.parquet: record 1 at byte 0: a Parquet file")
+    assert sqlite.startswith("one.sqlite: record 1 at byte 0: an SQLite database")
+
+
+def test_the_summary_of_latest_tells_how_many_tasks_came_out(shell: Shell) -> None:
+    done = shell("normalize", "-", "--latest", "--provider", "mjproxy", stdin=b'{"id":"1"}\n{"id":"2"}\n{"id":"1"}\n')
+    assert b"3 records in" in done.stderr
+    assert b"merged to 2 tasks" in done.stderr
 
 
 def test_latest_is_the_same_in_whatever_order_the_records_of_a_task_arrived() -> None:

@@ -151,6 +151,11 @@ class Latest:
             if len(known) > _WAITING:
                 known[:] = [each.to_json() for each in records.telling(map(decode, known))]
 
+    @property
+    def size(self) -> int:
+        """How many tasks there are."""
+        return len(self._lines)
+
     def lines(self, count: int = 1000) -> Iterator[bytes]:
         """The tasks as lines of JSON, some at a time."""
         left = map(_merged, self._lines.values())

@@ -23,6 +23,8 @@ from mjbridge.records.windows import Block
 
 SOME_REJECTED: Final = 3
 
+_NOT_WRITTEN: Final = frozenset({".csv", ".tsv", ".xlsx", ".db", ".sqlite", ".sqlite3"})
+
 _SHOWN_REJECTS: Final = 20
 _SECONDS_BETWEEN_FRAMES: Final = 0.1
 _SECONDS_BETWEEN_LINES: Final = 5.0
@@ -104,7 +106,7 @@ def normalize(
             for lines in known.lines() if known else ():
                 out.write(lines)
     if not quiet:
-        _show(summary, time.monotonic() - began)
+        _show(summary, time.monotonic() - began, known)
     return SOME_REJECTED if summary.rejects else 0
 
 
@@ -113,6 +115,9 @@ def _check_targets(*targets: str | None) -> None:
     named = [target for target in targets if target is not None]
     if "" in named:
         raise click.UsageError("a file needs a name")
+    for other in (each for each in named if "://" not in each and Path(each).suffix.lower() in _NOT_WRITTEN):
+        ways = "JSON lines, .parquet, or a table of a database by its URL (-o sqlite:///tasks.db)"
+        raise click.UsageError(f"{other}: what is written is {ways}")
     places = [os.path.realpath(target) for target in named if not Path(target).exists() or Path(target).is_file()]
     if len(set(places)) < len(places):
         raise click.UsageError("tasks, rejects and issues go to different places: name a file for each")
@@ -263,7 +268,7 @@ def _rate(records: int, seconds: float) -> str:
     return f"({records / seconds:,.0f}/s)" if seconds else ""
 
 
-def _show(summary: Summary, seconds: float) -> None:
+def _show(summary: Summary, seconds: float, known: Latest | None) -> None:
     """The summary, on stderr."""
     rows = [(f"tasks of {provider}", status, count) for (provider, status), count in sorted(summary.tasks.items())]
     rows += [(f"issues at {path}", done, count) for (path, done), count in summary.issues.most_common()]
@@ -273,4 +278,5 @@ def _show(summary: Summary, seconds: float) -> None:
         table.add_row(what, which, f"{count:,}")
     console = Console(stderr=True, highlight=False, emoji=False)
     console.print(table, markup=False)
-    console.print(f"{summary.records:,} records in {seconds:.1f} s {_rate(summary.records, seconds)}")
+    merged = f", merged to {known.size:,} tasks" if known else ""
+    console.print(f"{summary.records:,} records in {seconds:.1f} s {_rate(summary.records, seconds)}{merged}")

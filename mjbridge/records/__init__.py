@@ -50,6 +50,7 @@ def merge(old: Task, new: Task) -> Task:
 
     The record that is further on decides, and what it leaves empty the other fills: completed, failed, cancelled, then
     processing, needs input, pending, unknown; of two alike the one with more progress, then the later to finish.
+    What a third record fills may depend on which two were merged first: `merge_all` takes any number in any order.
     """
     if old.id != new.id or any(_differ(old, new, name) for name in ("provider", "account")):
         raise ValueError(f"{old.provider} {old.ref} and {new.provider} {new.ref} are two tasks")

@@ -13,7 +13,6 @@ MARKS: Final[Mapping[bytes, str]] = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-LONGEST_MARK: Final = max(map(len, MARKS))
 
 # Half a character is nobody's to mend: it goes on as half a character, and the reader refuses its record alone.
 _ERRORS: Final = "surrogatepass"

@@ -21,6 +21,13 @@ from mjbridge.records import compression, documents, encodings, tabular
 from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_object, too_large
 from mjbridge.wire import JSON_LIMIT
 
+_OTHER_FILES: Final = {
+    b"PAR1": "a Parquet file holds columns: they are read by pyarrow and mjbridge.arrow",
+    b"SQLite format 3\0": "an SQLite database: mjbridge normalize --from sqlite:///FILE --table NAME reads a table",
+}
+"""Files whose records no reader of text finds, by how they begin, and the way to them."""
+_LONGEST_START: Final = max(map(len, (*encodings.MARKS, *_OTHER_FILES)))
+
 Source = bytes | str | os.PathLike[str] | IO[bytes] | IO[str] | Mapping[str, Any] | Iterable[Record]
 """A document as bytes; the path of a file, as text or `Path`; an open file; a record; records, one by one."""
 
@@ -57,7 +64,8 @@ def spans(path: str) -> list[Span] | None:
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(BLOCK)
-    is_plain = not head.startswith((*compression.MAGICS, *encodings.MARKS, codecs.BOM_UTF8)) and _form(head) is _lines
+    other = (*compression.MAGICS, *encodings.MARKS, codecs.BOM_UTF8, *_OTHER_FILES)
+    is_plain = not head.startswith(other) and _form(head) is _lines
     return [Span(path, start, min(start + SPAN, size)) for start in range(0, size, SPAN)] if is_plain else None
 
 
@@ -91,11 +99,14 @@ def _of_records(records: Iterable[Record], name: str) -> Iterator[Block]:
 
 def _of_file(file: IO[Any], name: str) -> Iterator[Block]:
     window = Window(name, compression.decompressed(file))
-    window.grow(encodings.LONGEST_MARK)
+    window.grow(_LONGEST_START)
     if encoding := next((name for mark, name in encodings.MARKS.items() if window.data.startswith(mark)), None):
         window.recode(partial(encodings.as_utf8, encoding=encoding))
     if window.data.startswith(codecs.BOM_UTF8):
         window.drop(len(codecs.BOM_UTF8))
+    if way := next((way for start, way in _OTHER_FILES.items() if window.data.startswith(start)), None):
+        yield window.unreadable(way)
+        return
     while not is_json_object(_first_line(window.data)) and len(window.data) < BLOCK and window.grow():
         pass  # a first line that is a record says enough; anything else takes a longer look
     yield from _form(window.data)(window)
