@@ -169,9 +169,10 @@ def _records(batch: pa.RecordBatch, column: str | None) -> list[bytes | None]:
         return _rows(pa.RecordBatch.from_struct_array(stored))
     try:
         # Arrow has seven types of text and bytes, and more to come: it knows itself which of them are bytes.
-        return stored.cast(pa.large_binary()).to_pylist()
-    except pa.ArrowNotImplementedError:
+        records = stored.cast(pa.large_binary())
+    except pa.ArrowNotImplementedError:  # there is no cast from what is neither
         raise ValueError(f"the column {name} holds {array.type}: a record is JSON text, bytes or a struct") from None
+    return records.to_pylist()
 
 
 def _rows(batch: pa.RecordBatch) -> list[bytes | None]:

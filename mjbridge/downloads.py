@@ -5,7 +5,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -144,7 +144,7 @@ class _Download:
 
     def outcomes(self, files: Iterable[_File]) -> _Outcomes:
         """Each file's path, or why there is none."""
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with futures.ThreadPoolExecutor(_THREADS) as pool:
             running = {file.stem: pool.submit(self._outcome, file) for file in files}
             try:
                 return {stem: future.result() for stem, future in running.items()}

@@ -1,6 +1,5 @@
 """What settings must come to before they can be used: an account's provider, key, base URL and proxy; the journal."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,9 +52,15 @@ def proxy(settings: AccountSettings) -> str | None:
     if scheme.lower() not in _PROXIES or not is_http(f"http://{rest}"):
         shown = without_password(settings.proxy)
         raise ConfigError(f"proxy {shown!r} is not scheme://host:port, with one of the schemes {', '.join(_PROXIES)}")
-    if scheme.lower().startswith("socks") and find_spec("socks") is None:
+    if scheme.lower().startswith("socks") and not _is_there("socks"):
         raise ConfigError(f"proxy: {scheme} needs PySocks: pip install 'requests[socks]'")
     return settings.proxy
+
+
+def _is_there(module: str) -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415 only a SOCKS proxy asks: `import mjbridge` has a budget of modules
+
+    return find_spec(module) is not None
 
 
 def journal(place: "Journal | str | Path | None") -> "Journal | None":

@@ -1,6 +1,5 @@
 """Strict reading of what a person wrote: every error names the place, the key and the nearest known one."""
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -54,11 +53,13 @@ def _fault(kind: type[msgspec.Struct], message: str) -> tuple[str, str]:
 def path(written: str, folder: Path = Path()) -> Path:
     """A path as a person writes it: `~` is the home folder, and what is relative counts from `folder`."""
     # Where there is no such home the ~ stays, and is not found: Path's own way of it raises RuntimeError.
-    return folder / os.path.expanduser(written)  # noqa: PTH111
+    return folder / os.path.expanduser(written)  # noqa: PTH111 see above
 
 
 def unknown_word(what: str, word: str, known: tuple[str, ...] | list[str]) -> str:
     """`unknown key 'api-key'; did you mean 'api_key'?`, or the list of what is known."""
+    import difflib  # noqa: PLC0415 only a mistake pays for its modules: `import mjbridge` has a budget of them
+
     near = difflib.get_close_matches(word, known, n=1)
     return f"unknown {what} {word!r}; " + (
         f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"

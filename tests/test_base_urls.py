@@ -54,7 +54,7 @@ def test_a_proxy_that_needs_an_extra_says_so(monkeypatch: pytest.MonkeyPatch) ->
     def found(name: str) -> None:
         del name
 
-    monkeypatch.setattr("mjbridge.requirements.find_spec", found)
+    monkeypatch.setattr("importlib.util.find_spec", found)
     with pytest.raises(ConfigError, match=r"requests\[socks\]"):
         open_account(base_url="http://127.0.0.1:9", proxy="socks5h://127.0.0.1:1080")
 

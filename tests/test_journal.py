@@ -259,7 +259,7 @@ def test_sqlite_writes_ahead_and_waits_for_the_disk(kept: Journal) -> None:
     assert modes == ["wal", 2]
 
 
-@pytest.mark.parametrize("dialect", [postgresql.dialect(), mysql.dialect()])  # type: ignore[no-untyped-call]
+@pytest.mark.parametrize("dialect", [postgresql.dialect(), mysql.dialect()])  # type: ignore[no-untyped-call]  # as SQLAlchemy has them
 def test_other_databases_can_have_the_table(dialect: Any) -> None:
     written = str(CreateTable(submissions).compile(dialect=dialect))
     assert all(column.name in written for column in submissions.columns)

@@ -51,5 +51,5 @@ def _prepare_streams() -> None:
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    print(f"mjbridge: {message}", file=sys.stderr)  # noqa: T201 the one place where errors become text
+    sys.stderr.write(f"mjbridge: {message}\n")
     sys.exit(code)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _THREADS: Final = 16
 _ANY_KEY: Final = "sk-any-key-will-do"
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 what the user may ask for
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 looked up, never bound to: where to reach a server on all addresses
 
 
 @click.command()
@@ -57,7 +57,7 @@ def emulate(
     as in --fault http=503*2 --fault queue-full
     """
     from mjbridge.emulator import Emulator, application  # noqa: PLC0415 only who serves needs it
-    from mjbridge.emulator.faults import parse  # noqa: PLC0415
+    from mjbridge.emulator.faults import parse  # noqa: PLC0415 as above
 
     waitress = _waitress()
     dialect = plugins.load(provider)()
