@@ -29,8 +29,10 @@ from rich.console import Console
 import mjbridge
 from mjbridge import Status, Task, arrow, bulk
 from mjbridge.bulk import Settings
+from mjbridge.bulk.sinks import whole_file
 from mjbridge.cli.normalize import progress_bar
 from mjbridge.records import sources
+from mjbridge.records.windows import Block
 from mjbridge.task import decode
 from tests.processes import run, running, uncovered
 from tests.shell import Shell
@@ -263,6 +265,17 @@ def test_workers_change_no_byte(shell: Shell, form: str) -> None:
     assert len(issues.splitlines()) == 4000
 
 
+def test_what_workers_share_is_used_again_without_a_line_lost() -> None:
+    """Many more pieces than there are shares of memory, and some that fit in none."""
+    many = [_lines(5, prompt="x" * size).splitlines() for size in (1, 2**20, 10, 100) * 10]
+    blocks = [Block("log", list(lines), [0] * len(lines)) for lines in many]
+    alone, together = (
+        [bytes(batch.lines) for batch in bulk.batches(blocks, Settings("mjproxy"), workers)] for workers in (1, 2)
+    )
+    assert len(together) == len(blocks)
+    assert together == alone
+
+
 def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     def dying(settings: Settings) -> Callable[[object], None]:
         def die(work: object) -> None:
@@ -311,6 +324,14 @@ def test_parquet_holds_the_same_tasks(shell: Shell) -> None:
     assert table.schema.equals(arrow.SCHEMA)
     found = [task for batch in table.to_batches() for task in arrow.tasks(batch)]
     assert found == _tasks(lines)
+
+
+def test_a_file_of_many_megabytes_is_whole(tmp_path: Path) -> None:
+    pieces = [bytes([number]) * 3_000_001 for number in range(5)]
+    with whole_file(str(tmp_path / "out")) as file:
+        for piece in pieces:
+            file.write(memoryview(piece))
+    assert (tmp_path / "out").read_bytes() == b"".join(pieces)
 
 
 def test_an_output_may_be_its_own_input_and_a_link_stays_a_link(shell: Shell) -> None:

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from mjbridge import records
+from mjbridge.bulk.sinks import Lines
 from mjbridge.doubts import Doubt
 from mjbridge.errors import MJBridgeError
 from mjbridge.fields import Record
@@ -54,12 +55,14 @@ class Batch(msgspec.Struct):
     """What became of some records: its tasks as lines of JSON, counted by provider and status; the rest as data."""
 
     source: str
-    lines: bytes = b""
+    lines: Lines = b""
+    """Good until the next batch is asked for: they may stand in a worker's share of memory."""
+
     tasks: dict[tuple[str, str], int] = {}
     rejects: list[Reject] = []
     issues: list[Issue] = []
     shared: int = 0
-    """Bytes of lines that are not here but in the worker's share of memory."""
+    """Bytes of lines that a worker has put into its share of memory."""
 
     @property
     def records(self) -> int:
@@ -141,9 +144,9 @@ class Latest:
     def __init__(self) -> None:
         self._lines: dict[tuple[str, str, str], list[bytes]] = {}
 
-    def add(self, lines: bytes) -> None:
+    def add(self, lines: Lines) -> None:
         """Take the tasks of a batch."""
-        for line in lines.splitlines():
+        for line in bytes(lines).splitlines():
             task = decode(line)
             known = self._lines.setdefault((task.provider, task.account, task.id), [])
             if line not in known:
@@ -186,12 +189,14 @@ class _Shares:
             batch.lines, batch.shared = b"", size
         return batch
 
-    def take(self, share: int, batch: Batch) -> Batch:
-        """The batch with its lines in it again; the share is free."""
+    @contextmanager
+    def lent(self, share: int, batch: Batch) -> Generator[Batch, None, None]:
+        """The batch with its lines where they are; then the share is free."""
         start = share * _SHARE
-        batch.lines = batch.lines or self._memory[start : start + batch.shared]
+        with memoryview(self._memory)[start : start + batch.shared] as lines:
+            batch.lines = batch.lines or lines
+            yield batch
         self.free.append(share)
-        return batch
 
 
 class _Worker(msgspec.Struct):
@@ -233,7 +238,8 @@ def _in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Iter
             if not waiting:
                 return
             share, future = waiting.popleft()
-            yield shares.take(share, future.result())
+            with shares.lent(share, future.result()) as batch:
+                yield batch
     except BrokenProcessPool:
         raise MJBridgeError("a worker process died (killed, or out of memory): try fewer workers") from None
     finally:

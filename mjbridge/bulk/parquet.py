@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
-from mjbridge.bulk.sinks import Sink, whole_file
+from mjbridge.bulk.sinks import Lines, Sink, whole_file
 from mjbridge.errors import ConfigError
 from mjbridge.task import decode
 
@@ -36,9 +36,9 @@ class _Rows:
         self._writer = writer
         self._batches: list[pa.RecordBatch] = []
 
-    def write(self, lines: bytes, /) -> None:
+    def write(self, lines: Lines, /) -> None:
         if lines:
-            self._batches.append(arrow.batch(map(decode, lines.splitlines())))
+            self._batches.append(arrow.batch(map(decode, bytes(lines).splitlines())))
         if sum(batch.nbytes for batch in self._batches) > ROW_GROUP:
             self.flush()
 

@@ -9,16 +9,23 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Any, Final, Protocol, TypeAlias, cast
 
 from mjbridge.records.compression import zstandard
+
+_WRITTEN_BACK: Final = 2**22
+"""Bytes of a file after which they are sent on to the disk."""
+
+
+Lines: TypeAlias = "bytes | memoryview"
+"""Tasks as lines of canonical JSON, perhaps in memory that is used again for the next ones."""
 
 
 class Sink(Protocol):
     """Takes tasks, some at a time."""
 
-    def write(self, lines: bytes, /) -> object:
-        """Take tasks as lines of canonical JSON."""
+    def write(self, lines: Lines, /) -> object:
+        """Take tasks, and keep no more of their memory than a copy."""
         ...
 
 
@@ -65,7 +72,7 @@ def whole_file(path: str) -> Generator[IO[bytes], None, None]:
     target = Path(os.path.realpath(path))
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with io.BufferedWriter(_NamedFile(part, path, "xb")) as file:
+        with io.BufferedWriter(_PartFile(part, path, "xb")) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -100,6 +107,21 @@ class _NamedFile(io.FileIO):
             return super().write(data)
         except OSError as error:
             raise _named(error, self._known_as) from None
+
+
+class _PartFile(_NamedFile):
+    """A file that is brought to the disk while more of it is made, so that nobody waits for all of it at the end."""
+
+    _waiting = 0
+
+    def write(self, data: Any, /) -> int:
+        size = super().write(data)
+        self._waiting += size
+        if self._waiting >= _WRITTEN_BACK and sys.platform == "linux":
+            # Pages that will not be read again: Linux begins to write those that have changed, and waits for none.
+            os.posix_fadvise(self.fileno(), self.tell() - self._waiting, self._waiting, os.POSIX_FADV_DONTNEED)
+            self._waiting = 0
+        return size
 
 
 def _named(error: OSError, name: str) -> OSError:

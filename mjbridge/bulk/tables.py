@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge.bulk.sinks import Sink
+from mjbridge.bulk.sinks import Lines, Sink
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.fields import Record
 from mjbridge.records.windows import ID_KEYS, Block
@@ -129,9 +129,10 @@ class _Upserts:
         self._connection = connection
         self._statement = statement
 
-    def write(self, lines: bytes, /) -> None:
-        rows = [_row(decode(line)) for line in lines.splitlines()]
-        if b"\\u0000" in lines and self._connection.dialect.name == "postgresql":
+    def write(self, lines: Lines, /) -> None:
+        told = bytes(lines)
+        rows = [_row(decode(line)) for line in told.splitlines()]
+        if b"\\u0000" in told and self._connection.dialect.name == "postgresql":
             rows = [_without_nul(row) for row in rows]
         if rows:
             self._connection.execute(self._statement, rows)
