@@ -30,7 +30,7 @@ import mjbridge
 from mjbridge import Status, Task, arrow, bulk
 from mjbridge.bulk import Settings
 from mjbridge.bulk.sinks import whole_file
-from mjbridge.cli.normalize import progress_bar
+from mjbridge.cli.reading import progress_bar
 from mjbridge.records import sources
 from mjbridge.records.windows import Block
 from mjbridge.task import decode

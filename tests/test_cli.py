@@ -2,13 +2,17 @@
 
 import json
 import os
+import pkgutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
+import click
 import msgspec
 import pytest
 
+import mjbridge.cli
 from mjbridge import Status, Task
 from mjbridge.cli.commands import cli
 from mjbridge.cli.sections import SECTIONS
@@ -260,4 +264,8 @@ def test_a_reader_that_goes_away_is_no_traceback(shell: Shell) -> None:
 
 def test_help_lists_every_command_once() -> None:
     listed = " ".join(SECTIONS.values()).split()
-    assert sorted(listed) == sorted(cli.commands)
+    modules = [import_module(f"mjbridge.cli.{each.name}") for each in pkgutil.iter_modules(mjbridge.cli.__path__)]
+    written = [command for module in modules for command in getattr(module, "CLI_COMMANDS", ())]
+    assert sorted(listed) == sorted(command.name for command in written)
+    context = click.Context(cli)
+    assert {name: cli.get_command(context, name) for name in listed} == {each.name: each for each in written}

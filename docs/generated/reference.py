@@ -10,7 +10,6 @@ import msgspec
 
 from mjbridge import Provider, config, errors, plugins
 from mjbridge.cli.commands import cli
-from mjbridge.cli.sections import SECTIONS
 from mjbridge.errors import MJBridgeError
 from tables import prose, table
 
@@ -77,8 +76,8 @@ def commands(_: str) -> str:
     """The help of every command, as `--help` prints it and in the order of its sections."""
     look: Any = {**cli.context_settings, "terminal_width": _LINE}
     top = click.Context(cli, info_name="mjbridge", **look)
-    named = [(name, cli.commands[name]) for names in SECTIONS.values() for name in names.split()]
-    contexts = [(f"mjbridge {name}", click.Context(each, top, name, **look)) for name, each in named]
+    named = [(name, cli.get_command(top, name)) for name in cli.list_commands(top)]
+    contexts = [(f"mjbridge {name}", click.Context(each, top, name, **look)) for name, each in named if each]
     pages = [("mjbridge", top), *contexts]
     return "\n\n".join(f"## {title}\n\n```text\n{each.command.get_help(each)}\n```" for title, each in pages)
 

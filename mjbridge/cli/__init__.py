@@ -19,12 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _prepare_streams()
     try:
         from mjbridge.cli import commands  # noqa: PLC0415 click may be missing: that is told below
+
+        sys.exit(commands.run(arguments))
     except ImportError as error:
         _leave(f"the command line needs an extra ({error}): pip install 'mjbridge[cli]'", FAILURE)
     except KeyboardInterrupt:
         _leave("interrupted before it began", INTERRUPTED)
-    try:
-        sys.exit(commands.run(arguments))
     except MJBridgeError as error:
         _leave(str(error), exit_code(error))
     except BrokenPipeError:

@@ -1,6 +1,7 @@
 """`mjbridge capabilities`: what each provider can do, as the providers themselves state it."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import click
 import msgspec
@@ -105,3 +106,6 @@ def _markdown(cells: Sequence[Capability]) -> str:
     table = [head, ["---"] * len(head), *rows]
     remarks = [f"- {remark}" for remark in _remarks(cells)]
     return "\n".join([*(f"| {' | '.join(row)} |" for row in table), "", *remarks, ""])
+
+
+CLI_COMMANDS: Final = (capabilities,)

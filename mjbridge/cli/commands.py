@@ -1,18 +1,11 @@
-"""The commands. Providers are imported by what a command does, never by `--help`."""
+"""The command line. Providers are imported by what a command does, never by `--help`."""
 
 from collections.abc import Sequence
 
 import click
 
-from mjbridge.cli import INTERRUPTED, completion, configuration, journal, vocabulary
-from mjbridge.cli.capabilities import capabilities
-from mjbridge.cli.download import download
-from mjbridge.cli.emulate import emulate
-from mjbridge.cli.new_provider import new_provider
-from mjbridge.cli.normalize import normalize
-from mjbridge.cli.providers import providers
+from mjbridge.cli import INTERRUPTED, completion
 from mjbridge.cli.sections import Sections
-from mjbridge.cli.show import show
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -44,22 +37,4 @@ def cli(context: click.Context, config: str | None) -> None:
     context.obj = config
 
 
-for _command in (
-    *vocabulary.ALL,
-    show,
-    download,
-    journal.tasks,
-    journal.resume,
-    normalize,
-    configuration.init,
-    configuration.accounts,
-    configuration.check,
-    providers,
-    capabilities,
-    emulate,
-    new_provider,
-):
-    cli.add_command(_command)
-
-
-completion.install(cli)
+completion.completed(cli)

@@ -1,17 +1,17 @@
 """Shell completion of what only this machine knows: accounts, providers and refs. Whatever fails completes nothing."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from mjbridge import config as configuration
 from mjbridge import plugins
-from mjbridge.cli.bridges import known_refs
 from mjbridge.errors import MJBridgeError
 
 _Items: TypeAlias = "list[CompletionItem[str]]"
+Kind = TypeVar("Kind", bound=click.Command)
 Words = Callable[[click.Context], Iterable[str]]
 
 
@@ -39,6 +39,8 @@ def _providers(_: click.Context) -> list[str]:
 
 
 def _refs(_: click.Context) -> list[str]:
+    from mjbridge.cli.bridges import known_refs  # noqa: PLC0415 every command would wait for what it needs
+
     return known_refs()
 
 
@@ -52,9 +54,9 @@ _TYPES: Final["dict[str, click.ParamType[Any]]"] = {
 """By a parameter's name, for every command alike."""
 
 
-def install(group: click.Group) -> None:
-    """Let every parameter of the group's commands that has such a name be completed."""
-    for command in (group, *group.commands.values()):
-        for parameter in command.params:
-            if type(parameter.type) is click.types.StringParamType:
-                parameter.type = _TYPES.get(parameter.name or "", parameter.type)
+def completed(command: Kind) -> Kind:
+    """The command, its parameters of such names ones that a shell can complete."""
+    for parameter in command.params:
+        if type(parameter.type) is click.types.StringParamType:
+            parameter.type = _TYPES.get(parameter.name or "", parameter.type)
+    return command

@@ -131,3 +131,6 @@ def _own_base_url(provider: str) -> str | None:
         return plugins.load(provider).base_url
     except PluginError:
         return None
+
+
+CLI_COMMANDS: Final = (init, accounts, check)

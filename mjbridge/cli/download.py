@@ -1,6 +1,7 @@
 """`mjbridge download`: the files of finished tasks."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
@@ -29,3 +30,6 @@ def download(config: str | None, /, ref: str, folder: Path, *, singles: bool, as
         return
     for path in paths:
         click.echo(str(path))
+
+
+CLI_COMMANDS: Final = (download,)

@@ -134,3 +134,6 @@ def _curl(provider: Provider, url: str, key: str) -> str:
     told = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     body = msgspec.json.encode(request.json).decode()
     return shlex.join(["curl", "-s", "-X", request.method, url + request.path, *told, "-d", body])
+
+
+CLI_COMMANDS: Final = (emulate,)

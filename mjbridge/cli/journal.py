@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -135,3 +135,6 @@ def _tell_of_unknown(entries: "Sequence[Entry]") -> None:
                 f"vendor's task list, then: mjbridge tasks --dismiss {entry.id}",
                 err=True,
             )
+
+
+CLI_COMMANDS: Final = (tasks, resume)

@@ -1,6 +1,7 @@
 """`mjbridge new-provider`: a plugin package to start from."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -19,3 +20,6 @@ def new_provider(name: str, into: Path) -> None:
     package = kit.create(name, into)
     click.echo(package)
     click.echo(f'next: cd {package} && pip install -e ".[test]" && pytest', err=True)
+
+
+CLI_COMMANDS: Final = (new_provider,)

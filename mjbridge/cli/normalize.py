@@ -5,14 +5,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import IO, Any, Final
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from mjbridge import bulk, plugins
 from mjbridge.bulk import Batch, Latest, Settings, Summary, Work
@@ -26,8 +23,6 @@ SOME_REJECTED: Final = 3
 _NOT_WRITTEN: Final = frozenset({".csv", ".tsv", ".xlsx", ".db", ".sqlite", ".sqlite3"})
 
 _SHOWN_REJECTS: Final = 20
-_SECONDS_BETWEEN_FRAMES: Final = 0.1
-_SECONDS_BETWEEN_LINES: Final = 5.0
 STDIN: Final = "-"
 
 
@@ -97,17 +92,31 @@ def normalize(
         work = stack.enter_context(closing(found.work()))
         made = stack.enter_context(closing(bulk.batches(work, settings, workers)))
         known = Latest() if latest else None
-        with _progress(found, summary, quiet=quiet) as show:
-            for batch in made:
-                summary.add(batch)
-                (known.add if known else out.write)(batch.lines)
-                tell(batch)
-                show()
-            for lines in known.lines() if known else ():
-                out.write(lines)
+        show = stack.enter_context(_progress(found, summary, quiet=quiet))
+        for batch in made:
+            summary.add(batch)
+            (known.add if known else out.write)(batch.lines)
+            tell(batch)
+            show()
+        for lines in known.lines() if known else ():
+            out.write(lines)
     if not quiet:
         _show(summary, time.monotonic() - began, known)
     return SOME_REJECTED if summary.rejects else 0
+
+
+def _progress(inputs: "_Inputs", summary: Summary, *, quiet: bool) -> AbstractContextManager[Callable[[], None]]:
+    if quiet:
+        return nullcontext(lambda: None)
+    from mjbridge.cli import reading  # noqa: PLC0415 who wants to see nothing waits for no rich
+
+    return reading.progress(inputs, summary)
+
+
+def _show(summary: Summary, seconds: float, known: Latest | None) -> None:
+    from mjbridge.cli import reading  # noqa: PLC0415 as above
+
+    reading.show(summary, seconds, known)
 
 
 def _check_targets(*targets: str | None) -> None:
@@ -215,68 +224,4 @@ def _lines(items: Iterable[Any]) -> bytes:
     return b"".join(item.to_json() + b"\n" for item in items)
 
 
-@contextmanager
-def _progress(inputs: _Inputs, summary: Summary, *, quiet: bool) -> Generator[Callable[[], None], None, None]:
-    """What shows how far it is, with rate and time left: a bar on a terminal, elsewhere a line every few seconds."""
-    console = Console(stderr=True, highlight=False, emoji=False)
-    if quiet:
-        yield lambda: None
-    elif not console.is_terminal:
-        yield _progress_lines(inputs, summary)
-    else:
-        with progress_bar(console) as bar:
-            row = bar.add_task("reading", total=inputs.total, shown="")
-
-            last = time.monotonic()
-
-            def update() -> None:
-                nonlocal last
-                elapsed = bar.tasks[0].elapsed or 0.0
-                shown = f"{summary.records:,} records {_rate(summary.records, elapsed)}"
-                is_due = time.monotonic() - last > _SECONDS_BETWEEN_FRAMES
-                bar.update(row, completed=inputs.position, shown=shown, refresh=is_due)
-                last = time.monotonic() if is_due else last
-
-            yield update
-            bar.update(row, total=inputs.position, completed=inputs.position)
-
-
-def progress_bar(console: Console) -> Progress:
-    """Without a thread that draws: workers are forked, and would inherit whatever lock it holds just then."""
-    told = TextColumn("{task.fields[shown]}", markup=False)
-    columns = (BarColumn(), TaskProgressColumn(), told, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    return Progress(*columns, console=console, auto_refresh=False)
-
-
-def _progress_lines(inputs: _Inputs, summary: Summary) -> Callable[[], None]:
-    began = last = time.monotonic()
-
-    def update() -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < _SECONDS_BETWEEN_LINES:
-            return
-        last, elapsed = now, now - began
-        part = inputs.position / inputs.total if inputs.total else 0
-        left = f", {part:.0%}, {elapsed * (1 - part) / part:.0f} s left" if part else ""
-        click.echo(f"{summary.records:,} records {_rate(summary.records, elapsed)}{left}", err=True)
-
-    return update
-
-
-def _rate(records: int, seconds: float) -> str:
-    return f"({records / seconds:,.0f}/s)" if seconds else ""
-
-
-def _show(summary: Summary, seconds: float, known: Latest | None) -> None:
-    """The summary, on stderr."""
-    rows = [(f"tasks of {provider}", status, count) for (provider, status), count in sorted(summary.tasks.items())]
-    rows += [(f"issues at {path}", done, count) for (path, done), count in summary.issues.most_common()]
-    table = Table("what", "which", "records")
-    table.columns[2].justify = "right"
-    for what, which, count in [*rows, ("rejects", "", summary.rejects)]:
-        table.add_row(what, which, f"{count:,}")
-    console = Console(stderr=True, highlight=False, emoji=False)
-    console.print(table, markup=False)
-    merged = f", merged to {known.size:,} tasks" if known else ""
-    console.print(f"{summary.records:,} records in {seconds:.1f} s {_rate(summary.records, seconds)}{merged}")
+CLI_COMMANDS: Final = (normalize,)

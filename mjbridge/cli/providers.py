@@ -1,5 +1,7 @@
 """`mjbridge providers`: the installed plugins."""
 
+from typing import Final
+
 import click
 import msgspec
 
@@ -20,3 +22,6 @@ def providers(as_json: bool) -> None:
         return
     for info in found:
         write_line(msgspec.json.encode(info))
+
+
+CLI_COMMANDS: Final = (providers,)

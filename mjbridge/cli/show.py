@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -104,3 +104,6 @@ def _cells(picture: "Image") -> Iterator[Segment]:
 
 def _colour(pixels: memoryview, row: int, column: int) -> Color:
     return Color.from_rgb(*(pixels[row, column, channel] for channel in range(3)))
+
+
+CLI_COMMANDS: Final = (show,)

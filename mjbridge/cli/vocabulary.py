@@ -83,7 +83,7 @@ def _zoom(bridge: Bridge, ref: str, ratio: str, prompt: str | None, **more: Any)
     return bridge.zoom(ref, None if prompt else float(ratio), prompt=prompt, **more)
 
 
-COMMANDS: Final[tuple[click.Command, ...]] = (
+_OF_MIDJOURNEY: Final[tuple[click.Command, ...]] = (
     new_task(
         "imagine",
         Bridge.imagine,
@@ -305,4 +305,4 @@ def fetch(config: str | None, /, ref: str, *, wait: bool, **shown: Any) -> int:
 fetch.params.extend(task_options(may_leave=False))
 
 
-ALL: Final = (*COMMANDS, VIDEO, upload, fetch, seed, cancel)
+CLI_COMMANDS: Final = (*_OF_MIDJOURNEY, VIDEO, upload, fetch, seed, cancel)
