@@ -283,7 +283,7 @@ def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> N
 
         return die
 
-    monkeypatch.setattr(bulk, "converter", dying)
+    monkeypatch.setattr("mjbridge.bulk.workers.converter", dying)
     with pytest.raises(mjbridge.MJBridgeError, match="worker process died"):
         list(bulk.batches(sources.blocks(_lines(1)), Settings("mjproxy"), workers=2))
 

@@ -1,0 +1,97 @@
+"""From records to lines of canonical JSON, some records at a time, counted, with what could not be taken as it is."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from mjbridge import records
+from mjbridge.bulk.sinks import Lines
+from mjbridge.doubts import Doubt
+from mjbridge.fields import Record
+from mjbridge.records import sources
+from mjbridge.records.sources import Span
+from mjbridge.records.streams import Issue, Reading, Reject
+from mjbridge.records.windows import Block
+from mjbridge.task import Task
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """How records are read: by the `provider` (None: each tells), with or without `raw`, or again from their `raw`."""
+
+    provider: str | None = None
+    keep_raw: bool = True
+    from_raw: bool = False
+
+
+Work = Block | Span
+"""What is handed out: records, or where in a file they are."""
+
+
+class Batch(msgspec.Struct):
+    """What became of some records: its tasks as lines of JSON, counted by provider and status; the rest as data."""
+
+    source: str
+    lines: Lines = b""
+    """Good until the next batch is asked for: they may stand in a worker's share of memory."""
+
+    tasks: dict[tuple[str, str], int] = {}
+    rejects: list[Reject] = []
+    issues: list[Issue] = []
+    shared: int = 0
+    """Bytes of lines that a worker has put into its share of memory."""
+
+    @property
+    def records(self) -> int:
+        """How many records there were."""
+        return sum(self.tasks.values()) + len(self.rejects)
+
+
+class Summary(msgspec.Struct):
+    """What became of all: tasks by provider and status, rejects, issues by path and what was done."""
+
+    tasks: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter[tuple[str, str]])
+    issues: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter[tuple[str, str]])
+    rejects: int = 0
+
+    def add(self, batch: Batch) -> None:
+        """Count one batch more."""
+        self.tasks.update(batch.tasks)
+        self.issues.update((issue.path, issue.done) for issue in batch.issues)
+        self.rejects += len(batch.rejects)
+
+    @property
+    def records(self) -> int:
+        """How many records there were."""
+        return self.tasks.total() + self.rejects
+
+
+def converter(settings: Settings) -> Callable[[Work], Batch]:
+    """What makes a batch of records; their numbers begin with 1."""
+    doubts: list[Doubt] = []
+    read = _reader(settings, doubts)
+
+    def convert(work: Work) -> Batch:
+        source, blocks = (work.source, [work]) if isinstance(work, Block) else (work.path, sources.blocks_of(work))
+        batch = Batch(source)
+        lines: list[bytes] = []
+        reading = Reading(read, doubts, batch.issues.append)
+        for item in reading.tasks(blocks):
+            if isinstance(item, Task):
+                kind = (item.provider, item.status)
+                batch.tasks[kind] = batch.tasks.get(kind, 0) + 1
+                lines.append(item.to_json())
+            else:
+                batch.rejects.append(item)
+        lines.append(b"")
+        batch.lines = b"\n".join(lines)
+        return batch
+
+    return convert
+
+
+def _reader(settings: Settings, doubts: "list[Doubt]") -> Callable[[Record], Task]:
+    if not settings.from_raw:
+        return records.normalizer(settings.provider, keep_raw=settings.keep_raw, on_doubt=doubts.append)
+    read = records.normalizer(settings.provider)
+    return lambda record: records.refreshed(read(record), keep_raw=settings.keep_raw, on_doubt=doubts.append)
