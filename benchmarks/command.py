@@ -76,7 +76,7 @@ def _write(path: Path, count: int) -> None:
 
 def _loop(source: Path, output: Path) -> Run:
     """What the command cannot do without, on the file's lines."""
-    _settle()
+    _settle(output)
     start = perf_counter()
     read = normalizer("mjproxy")
     with source.open("rb") as lines, output.open("wb") as file:
@@ -98,15 +98,16 @@ def _command(source: Path, output: Path, workers: int) -> Run:
     # What is installed has been compiled once; a checkout must be allowed to keep what it compiles.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     stopwatch = [sys.executable, "-S", "-c", _STOPWATCH, *command]
-    _settle()
+    _settle(output)
     told = subprocess.run(stopwatch, stdout=subprocess.PIPE, env=environment, check=True)  # noqa: S603 this Python, on files made above; no shell
     seconds, peak, code = json.loads(told.stdout)
     _check(source, output, code)
     return Run(seconds, peak * _PEAK_UNIT / _MEGABYTE)
 
 
-def _settle() -> None:
-    """What was written before is brought to the disk, where the system can, and not in the time of who comes next."""
+def _settle(output: Path) -> None:
+    """What was written before is taken away, and brought to the disk where the system can, in nobody's time."""
+    output.unlink(missing_ok=True)
     if hasattr(os, "sync"):
         os.sync()
 
