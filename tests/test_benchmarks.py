@@ -86,7 +86,7 @@ def test_a_rival_that_passes_over_a_rule_is_told_which(rule: str, tmp_path: Path
         lines = [bare if msgspec.json.decode(line)["id"] == rule else line for line in sample.lines]
         return whole(Sample(lines, sample.path))
 
-    with pytest.raises(ValueError, match=f"a rival reads .*'id': '{rule}'"):
+    with pytest.raises(ValueError, match=f"a rival reads Task\\(id='{rule}'"):
         check_rules({NAMED: whole, "a rival": rival}, tmp_path)
 
 

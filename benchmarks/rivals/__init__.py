@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
+
+from mjbridge.task import Task, decode
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -18,7 +19,7 @@ Run = Callable[[Sample], Iterable[bytes]]
 """The work, done while its answer is consumed: JSON lines, in pieces of any size."""
 
 
-def answers(run: Run, sample: Sample) -> Iterator[dict[str, Any]]:
-    """What a contestant makes of each record."""
+def answers(run: Run, sample: Sample) -> Iterator[Task]:
+    """What a contestant makes of each record, as the canonical records say it that it has written."""
     for piece in run(sample):
-        yield from map(msgspec.json.decode, piece.splitlines())
+        yield from map(decode, piece.splitlines())

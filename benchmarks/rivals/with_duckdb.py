@@ -34,13 +34,13 @@ _NUMBERS: Final = r"""
             THEN trunc(greatest(0, least(100, replace(told, '%', '')::DOUBLE)))::INTEGER
     END;
 
-    -- Seconds, milliseconds or microseconds, by size.
+    -- Seconds, milliseconds or microseconds, by size. As text: a TIMESTAMP is written without its zone.
     CREATE TEMP MACRO moment(count) AS make_timestamp(CASE
         WHEN count <= 0 THEN NULL
         WHEN count < 1e11::BIGINT THEN count * 1000000
         WHEN count < 1e14::BIGINT THEN count * 1000
         WHEN count < 1e17::BIGINT THEN count
-    END);
+    END)::VARCHAR || 'Z';
 """
 
 _LISTS: Final = r"""
@@ -48,8 +48,8 @@ _LISTS: Final = r"""
         list_filter(buttons, lambda button: button.customId <> ''),
         lambda button: struct_pack(
             custom_id := button.customId,
-            label := button.label,
-            emoji := button.emoji,
+            label := coalesce(button.label, ''),
+            emoji := coalesce(button.emoji, ''),
             type := button.type,
             style := button.style
         )
@@ -62,6 +62,7 @@ _LISTS: Final = r"""
         ),
         lambda url: url <> ''
     );
+    CREATE TEMP MACRO listed(found) AS coalesce(found, []);
     CREATE TEMP MACRO once(urls) AS nullif(list_filter(urls, lambda url, place: list_position(urls, url) = place), []);
     CREATE TEMP MACRO alone(url) AS CASE WHEN url IS NOT NULL THEN [url] END;
     CREATE TEMP MACRO among(urls, url) AS coalesce(list_contains(urls, url), false);
@@ -176,11 +177,12 @@ _TASKS: Final = r"""
         FROM shown
     )
     SELECT
+        1 AS schema_version,
         id,
         'mjproxy' AS provider,
         status,
         vendor_status,
-        action,
+        coalesce(action, '') AS action,
         progress,
         nullif(prompt, answer) AS prompt,
         nullif(prompt_en, answer) AS prompt_en,
@@ -189,15 +191,17 @@ _TASKS: Final = r"""
         fail_reason,
         state,
         CASE WHEN completed AND NOT in_words THEN picture END AS image_url,
-        CASE WHEN completed AND NOT in_words
-            THEN list_filter(singles, lambda url: url IS DISTINCT FROM picture)
-        END AS image_urls,
+        listed(
+            CASE WHEN completed AND NOT in_words
+                THEN list_filter(singles, lambda url: url IS DISTINCT FROM picture)
+            END
+        ) AS image_urls,
         CASE WHEN NOT completed AND NOT in_words
             THEN regexp_replace(picture, '[?&]rand=\d+$', '')
         END AS preview_url,
-        videos AS video_urls,
-        suggestions(answer) AS texts,
-        buttons,
+        listed(videos) AS video_urls,
+        listed(suggestions(answer)) AS texts,
+        listed(buttons) AS buttons,
         submitted_at,
         started_at,
         finished_at,
@@ -206,7 +210,7 @@ _TASKS: Final = r"""
         bot,
         speed,
         seed,
-        properties
+        coalesce(properties, '{}') AS properties
     FROM answered
 """
 

@@ -1,7 +1,7 @@
 """As much of the mapping as Polars can: columns from JSON lines and back, in memory."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import polars as pl
@@ -58,6 +58,10 @@ def _list_of(url: pl.Expr) -> pl.Expr:
     return pl.when(url.is_not_null()).then(pl.concat_list(url))
 
 
+def _listed(found: pl.Expr) -> pl.Expr:
+    return found.fill_null([])
+
+
 def _unless(condition: pl.Expr, value: pl.Expr) -> pl.Expr:
     return pl.when(~condition.fill_null(False)).then(value)
 
@@ -78,6 +82,11 @@ def _property(name: str) -> pl.Expr:
 
 def _word(told: pl.Expr, meanings: Mapping[str, str]) -> pl.Expr:
     return told.str.to_lowercase().replace(meanings)
+
+
+def _button(field: Callable[[str], pl.Expr]) -> pl.Expr:
+    label, emoji = (field(name).fill_null("") for name in ("label", "emoji"))
+    return pl.struct(field("customId").alias("custom_id"), label, emoji, field("type"), field("style"))
 
 
 def _percent(told: pl.Expr) -> pl.Expr:
@@ -126,7 +135,7 @@ _TOLD: Final = {
     "videos": _urls("videoUrls"),
     "buttons": pl.col("buttons")
     .list.filter(pl.element().struct.field("customId") != "")
-    .list.eval(pl.element().struct.rename_fields(["custom_id", "label", "emoji", "type", "style"])),
+    .list.eval(_button(pl.element().struct.field)),
     "submitted_at": _moment(pl.col("submitTime")),
     "started_at": _moment(pl.col("startTime")),
     "finished_at": _moment(pl.col("finishTime")),
@@ -172,11 +181,12 @@ _SORTED: Final = (
 """What takes more than one column: the pictures and the videos, none of them among the others, and the answer."""
 
 _TASK: Final = {
+    "schema_version": pl.lit(1),
     "id": pl.col("id"),
     "provider": pl.lit("mjproxy"),
     "status": pl.col("status"),
     "vendor_status": pl.col("vendor_status"),
-    "action": _ACTION,
+    "action": _ACTION.fill_null(""),
     "progress": pl.col("progress"),
     "prompt": _unless(_PROMPT == _ANSWER, _PROMPT),
     "prompt_en": _unless(_PROMPT_EN == _ANSWER, _PROMPT_EN),
@@ -185,11 +195,11 @@ _TASK: Final = {
     "fail_reason": pl.col("fail_reason"),
     "state": pl.col("state"),
     "image_url": pl.when(_COMPLETED).then(_PICTURE),
-    "image_urls": pl.when(_COMPLETED).then(_SINGLES),
+    "image_urls": _listed(pl.when(_COMPLETED).then(_SINGLES)),
     "preview_url": pl.when(~_COMPLETED).then(_PICTURE).str.replace(RAND, ""),
-    "video_urls": _VIDEOS,
-    "texts": _suggestions(_ANSWER),
-    "buttons": pl.col("buttons"),
+    "video_urls": _listed(_VIDEOS),
+    "texts": _listed(_suggestions(_ANSWER)),
+    "buttons": _listed(pl.col("buttons")),
     "submitted_at": pl.col("submitted_at"),
     "started_at": pl.col("started_at"),
     "finished_at": pl.col("finished_at"),

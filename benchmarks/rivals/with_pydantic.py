@@ -91,6 +91,7 @@ class Button:
 class Task:
     """`mjbridge.Task`: the fields that a record of the dialect fills."""
 
+    schema_version: int
     id: str
     provider: str
     status: str
@@ -147,6 +148,7 @@ def _task(record: Record, make: Callable[..., Task] = Task) -> Task:
             texts = _suggestions(answer)
     # By position, which costs two thirds of what it costs by keyword.
     return make(
+        1,
         record["id"],
         "mjproxy",
         status,
