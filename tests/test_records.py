@@ -114,8 +114,24 @@ def test_merging_never_leaves_a_finished_state_and_loses_no_field() -> None:
 
 @pytest.mark.parametrize("other", [Task(id="2"), Task(id="1", account="spare"), Task(id="1", provider="apimart")])
 def test_merging_two_tasks_is_refused(other: Task) -> None:
+    known = Task(id="1", provider="mjproxy", account="main")
     with pytest.raises(ValueError, match="two tasks"):
-        mjbridge.merge(Task(id="1", provider="mjproxy", account="main"), other)
+        mjbridge.merge(known, other)
+    with pytest.raises(ValueError, match="two tasks"):
+        records.merge_all([known, Task(id="1"), other])
+
+
+def test_merging_no_record_is_refused() -> None:
+    with pytest.raises(ValueError, match="no record"):
+        records.merge_all([])
+
+
+def test_the_latest_of_many_records_is_a_task_an_id_and_account_in_order_of_first_appearance() -> None:
+    known = [msgspec.structs.replace(task, account="main") for task in (RUNNING, FINISHED, SUBMITTED)]
+    other, elsewhere = Task(id="other"), msgspec.structs.replace(known[0], account="spare")
+    found = records.latest([known[0], other, known[1], elsewhere, known[2]])
+    assert found == [records.merge_all(known), other, elsewhere]
+    assert found[0].status is Status.COMPLETED
 
 
 @pytest.mark.parametrize(

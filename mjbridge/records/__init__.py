@@ -52,15 +52,29 @@ def merge(old: Task, new: Task) -> Task:
     processing, needs input, pending, unknown; of two alike the one with more progress, then the later to finish.
     What a third record fills may depend on which two were merged first: `merge_all` takes any number in any order.
     """
-    if old.id != new.id or any(_differ(old, new, name) for name in ("provider", "account")):
-        raise ValueError(f"{old.provider} {old.ref} and {new.provider} {new.ref} are two tasks")
+    _check_one_task((old, new))
     earlier, later = sorted((old, new), key=_how_far)
     return carry(earlier, later)
 
 
 def merge_all(tasks: Iterable[Task]) -> Task:
-    """All records of one task as one, in whatever order they are: `merge` one by one fills by what came first."""
-    return reduce(carry, telling(tasks))
+    """All records of one task as one, in whatever order they are: `merge` one by one fills by what came first.
+
+    `ValueError` for records of different tasks, and for none. For those of many tasks see `latest`.
+    """
+    known = list(tasks)
+    if not known:
+        raise ValueError("there is no record to merge")
+    _check_one_task(known)
+    return reduce(carry, telling(known))
+
+
+def latest(tasks: Iterable[Task]) -> list[Task]:
+    """One task for each provider, account and id: all its records, merged. In order of first appearance."""
+    found: dict[tuple[str, str, str], list[Task]] = {}
+    for task in tasks:
+        found.setdefault((task.provider, task.account, task.id), []).append(task)
+    return [merge_all(known) for known in found.values()]
 
 
 def telling(tasks: Iterable[Task]) -> list[Task]:
@@ -134,8 +148,13 @@ def _said(task: Task) -> set[tuple[str, str]]:
     return said
 
 
-def _differ(old: Task, new: Task, name: str) -> bool:
-    return bool(getattr(old, name) and getattr(new, name)) and getattr(old, name) != getattr(new, name)
+def _check_one_task(tasks: Iterable[Task]) -> None:
+    """`ValueError` where two of them name different tasks; a record may leave its provider or account open."""
+    for name in ("id", "provider", "account"):
+        named = {getattr(task, name): task for task in tasks if getattr(task, name)}
+        if len(named) > 1:
+            first, second, *_ = named.values()
+            raise ValueError(f"{first.provider} {first.ref} and {second.provider} {second.ref} are two tasks")
 
 
 def _how_far(task: Task) -> tuple[Any, ...]:

@@ -99,6 +99,16 @@ class ProviderContract(Cells):
 
     # Fixtures.
 
+    def test_it_has_fixtures_of_each_kind(self) -> None:
+        """A folder that is named holds conversations and records: what no fixture shows is compared with no vendor."""
+        if self.fixtures is None:
+            return
+        kinds = {"requests/*.json": conversations, "records/*.task.json": record_cases}
+        missing = [pattern for pattern in kinds if not any(self.fixtures.glob(pattern))]
+        assert not missing, (
+            f"{self.fixtures} has no {' and no '.join(missing)}: write the vendor's own words there first"
+        )
+
     def test_fixture_conversation(self, conversation: Conversation) -> None:
         """Whole requests are sent, and the reply becomes exactly the result or the error."""
         replies = (turn.reply.response() for turn in conversation.exchange)
