@@ -95,21 +95,25 @@ def test_a_shell_session_works_from_an_empty_folder(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\((?!https?:)([^) #]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_is_generated_can_be(page: Path) -> None:
-    """Each `::: NAME` of a page becomes something."""
+    """Each link with a title, alone in its line, becomes something."""
     text = page.read_text(encoding="utf-8")
     rendered = pages.render(text)
-    assert not re.search(r"^::: ", rendered, re.MULTILINE)
-    assert len(rendered) > len(text) or "::: " not in text
+    assert not pages.DIRECTIVE.search(rendered)
+    assert len(rendered) > len(text) or not pages.DIRECTIVE.search(text)
+
+
+def _made(directive: str) -> str:
+    return pages.render(f'[What the code says](../mjbridge "{directive}")')
 
 
 def test_the_command_line_s_page_has_every_command() -> None:
-    rendered = pages.render("::: commands")
+    rendered = _made("commands")
     for command in ("imagine", "normalize", "new-provider"):
         assert f"## mjbridge {command}\n" in rendered
         assert f"Usage: mjbridge {command}" in rendered
@@ -122,7 +126,7 @@ def test_the_task_s_page_has_every_field() -> None:
 
 def test_a_provider_s_page_maps_each_key_both_ways() -> None:
     """Read off the provider itself: what a key decides, and which fields it is written from."""
-    rendered = pages.render("::: provider apimart")
+    rendered = _made("provider apimart")
     assert "| `mode` | `speed` | `speed` |" in rendered
     assert "| `fail_reason` | `fail_reason` | `fail_reason` |" in rendered
     assert "| `SUCCESS` | `completed` |" in rendered
@@ -131,7 +135,7 @@ def test_a_provider_s_page_maps_each_key_both_ways() -> None:
 
 def test_an_excerpt_that_is_gone_is_an_error() -> None:
     with pytest.raises(LookupError, match="no_such_name"):
-        pages.render("::: source tests/test_documents.py no_such_name")
+        _made("source tests/test_documents.py no_such_name")
 
 
 def test_each_part_of_the_core_imports_only_what_lies_below() -> None:
@@ -147,5 +151,5 @@ def test_the_picture_of_the_house_has_each_part_once() -> None:
     shown = [part for parts in floors().values() for part in parts]
     assert sorted(shown) == sorted(imports())
     assert set(" ".join(FLOORS.values()).split()) <= imports().keys()
-    picture = pages.render("::: house")
+    picture = _made("house")
     assert all(f">{part}</text>" in picture for part in shown)

@@ -1,7 +1,8 @@
 """What the pages do not say twice: tables, pictures and excerpts, made of the code each time the docs are built.
 
-A line `::: NAME ARGUMENT` of a page gives way to what the function of that name makes of it. MkDocs calls the two
-functions whose names begin with `on_`; nothing else here knows of it.
+A line that is a link with a title, `[TEXT](PLACE "NAME ARGUMENT")`, gives way to what the function of that name makes;
+as it stands in the repository, it leads to the code that this is made of. MkDocs calls the two functions whose names
+begin with `on_`; nothing else here knows of it.
 """
 
 import re
@@ -21,7 +22,7 @@ DIRECTIVES: Final[Mapping[str, Callable[[str], str]]] = {
     each.__name__: each
     for each in (categories, commands, gates, house, modules, options, provider, settings, source, way)
 }
-_DIRECTIVE: Final = re.compile(r"^::: (?P<name>\w+)(?: (?P<argument>.+))?$", re.MULTILINE)
+DIRECTIVE: Final = re.compile(r'^\[.+\]\(\S+ "(?P<name>\w+)(?: (?P<argument>.+))?"\)$', re.MULTILINE)
 # Pages that stand at the top of the repository, where people look for them first.
 _FROM_THE_TOP: Final = {"index.md": "README.md", "changes.md": "CHANGELOG.md"}
 
@@ -45,4 +46,4 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 def render(markdown: str) -> str:
     """A page with its directives carried out; `KeyError` for one that does not exist."""
-    return _DIRECTIVE.sub(lambda found: DIRECTIVES[found["name"]](found["argument"] or ""), markdown)
+    return DIRECTIVE.sub(lambda found: DIRECTIVES[found["name"]](found["argument"] or ""), markdown)
