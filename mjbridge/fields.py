@@ -109,10 +109,14 @@ def moment(value: object) -> datetime | None:
 
 def _iso(value: str) -> datetime | None:
     try:
-        read = datetime.fromisoformat(value.strip())
-        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+        return aware(datetime.fromisoformat(value.strip()))
     except (ValueError, OverflowError):
         return None
+
+
+def aware(time: datetime) -> datetime:
+    """A time in UTC, which one without a zone is taken to be in. `OverflowError` where no calendar has it."""
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 class Times(msgspec.Struct, array_like=True, gc=False):

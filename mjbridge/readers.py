@@ -8,7 +8,7 @@ import msgspec
 from mjbridge import doubts, fields
 from mjbridge.doubts import OnDoubt, Origins
 from mjbridge.errors import MalformedRecord
-from mjbridge.fields import Record
+from mjbridge.fields import Record, Times
 from mjbridge.task import NO_RAW, Task
 
 Wire = TypeVar("Wire", bound=msgspec.Struct)
@@ -147,9 +147,10 @@ def canonical(record: Record, *, keep_raw: bool) -> Task:
     """A task of our own as it is, whatever its provider; `MalformedRecord` if it is none."""
     try:
         task = msgspec.json.decode(bytes(fields.raw(record)), type=Task)
-    except msgspec.ValidationError as error:
+        times = {name: fields.aware(time) for name in Times.__struct_fields__ if (time := getattr(task, name))}
+    except (msgspec.ValidationError, OverflowError) as error:
         raise MalformedRecord(f"not a canonical task: {error}") from None
-    return task if keep_raw else msgspec.structs.replace(task, raw=NO_RAW)
+    return msgspec.structs.replace(task, **times, raw=task.raw if keep_raw else NO_RAW)
 
 
 def fill(kind: type[Wire], record: Mapping[str, Any], readers: Mapping[str, Callable[[object], Any]]) -> Wire:

@@ -105,6 +105,13 @@ def test_accounts_and_routes_are_completed(shell: Shell) -> None:
     assert completed(shell, "--config", "other.toml", "imagine", "--account", "mor") == ["more"]
 
 
+@pytest.mark.parametrize(
+    "words", [("normalize",), ("normalize", "in.jsonl", "-o"), ("normalize", "--rejects"), ("video",), ("--config",)]
+)
+def test_files_are_completed_by_the_shell(words: tuple[str, ...], shell: Shell) -> None:
+    assert completed(shell, *words, "exp") == ["exp"]  # of the type `file`
+
+
 @pytest.mark.parametrize("words", [("imagine", "--emulate"), ("emulate", "--provider"), ("capabilities", "--provider")])
 def test_providers_are_completed(words: tuple[str, ...], shell: Shell) -> None:
     assert completed(shell, *words, "") == sorted(PROVIDERS)

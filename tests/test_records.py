@@ -10,6 +10,7 @@ import pytest
 
 import mjbridge
 from mjbridge import Button, MalformedRecord, Reject, Status, Task, plugins, records
+from mjbridge.doubts import Doubt
 from mjbridge.records import detection
 
 GRID = {"id": "1", "status": "SUCCESS", "progress": "100%", "imageUrl": "https://cdn.example.com/g.png"}
@@ -119,6 +120,36 @@ def test_merging_two_tasks_is_refused(other: Task) -> None:
         mjbridge.merge(known, other)
     with pytest.raises(ValueError, match="two tasks"):
         records.merge_all([known, Task(id="1"), other])
+
+
+def test_what_a_record_leaves_empty_erases_no_property() -> None:
+    old, new = (
+        Task(id="1", status=status, properties=properties)
+        for status, properties in (
+            (Status.PROCESSING, {"finalZhPrompt": "猪", "k": 1, "gone": ""}),
+            (Status.COMPLETED, {"finalZhPrompt": "", "k": None, "more": ""}),
+        )
+    )
+    merged = {"finalZhPrompt": "猪", "k": 1, "gone": "", "more": ""}
+    assert mjbridge.merge(old, new).properties == records.merge_all([new, old]).properties == merged
+
+
+def test_the_times_of_a_canonical_record_are_utc_whatever_their_zone() -> None:
+    line = b'{"schema_version":1,"id":"1","provider":"mjproxy","submitted_at":"2024-11-03T08:15:18","finished_at":"%b"}'
+    task = mjbridge.normalize(line % b"2024-11-03T08:15:18+08:00")
+    assert task.finished_at == datetime(2024, 11, 3, 0, 15, 18, tzinfo=UTC)
+    assert (task.submitted_at, task.finished_at.tzinfo) == (datetime(2024, 11, 3, 8, 15, 18, tzinfo=UTC), UTC)
+    with pytest.raises(mjbridge.MalformedRecord, match="not a canonical task"):
+        mjbridge.normalize(line % b"0001-01-01T00:00:00+08:00")
+
+
+def test_what_a_merge_took_from_elsewhere_is_told_when_its_raw_is_read_again() -> None:
+    raw = b'{"id":"1","imageUrl":"https://x/a.png","status":"SUCCESS"}'
+    merged = mjbridge.merge(mjbridge.normalize(raw, "mjproxy"), Task(id="1", prompt="pig", texts=("a",)))
+    doubts: list[Doubt] = []
+    assert records.refreshed(merged, on_doubt=doubts.append) == mjbridge.normalize(raw, "mjproxy")
+    told = {doubt.path: (doubt.value, doubt.done) for doubt in doubts}
+    assert told == {"$.prompt": ("pig", "not in raw: left out"), "$.texts": (("a",), "not in raw: left out")}
 
 
 def test_merging_no_record_is_refused() -> None:

@@ -52,11 +52,14 @@ _TYPES: Final["dict[str, click.ParamType[Any]]"] = {
     "ref": Completed(_refs),
 }
 """By a parameter's name, for every command alike."""
+_PLACES: Final = ("FILE", "INPUT", "SOURCE")
+"""What the place of a file is called in the help."""
 
 
 def completed(command: Kind) -> Kind:
     """The command, its parameters of such names ones that a shell can complete."""
     for parameter in command.params:
         if type(parameter.type) is click.types.StringParamType:
-            parameter.type = _TYPES.get(parameter.name or "", parameter.type)
+            is_place = any(place in (parameter.metavar or "") for place in _PLACES)
+            parameter.type = _TYPES.get(parameter.name or "", click.Path() if is_place else parameter.type)
     return command

@@ -25,6 +25,7 @@ _ORDER: Final = {
     Status.COMPLETED: 6,
 }
 _EMPTY: Final = (None, "", ())
+_NOT_IN_RAW: Final = "not in raw: left out"
 _FILLED: Final = tuple(set(Task.__struct_fields__) - {"id", "provider", "status", "vendor_status", "properties", "raw"})
 
 
@@ -104,7 +105,9 @@ def carry(old: Task, new: Task) -> Task:
         # One proxy link shows the preview first and the picture later.
         filled.pop("preview_url", None)
     raw = new.raw if bytes(new.raw) else old.raw
-    return msgspec.structs.replace(new, **filled, raw=raw, properties={**old.properties, **new.properties})
+    told = {key: value for key, value in new.properties.items() if value not in _EMPTY}
+    properties = {**new.properties, **old.properties, **told}
+    return msgspec.structs.replace(new, **filled, raw=raw, properties=properties)
 
 
 def read(
@@ -127,6 +130,8 @@ def read(
 def refreshed(task: Task, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Task:
     """A task as today's code reads its `raw`; its account and attempts stay. Itself where it has no `raw`.
 
+    What `merge` took from other records is not in `raw`: each such value goes to `on_doubt`.
+
     Raises `MalformedRecord` where its provider is not installed, or does not take the record any more.
     """
     record = bytes(task.raw)
@@ -136,13 +141,18 @@ def refreshed(task: Task, *, keep_raw: bool = True, on_doubt: OnDoubt | None = N
         read_again = detection.bound(task.provider, keep_raw=keep_raw, on_doubt=on_doubt)(record)
     except PluginError as error:
         raise MalformedRecord(str(error), path="$.provider") from None
-    return msgspec.structs.replace(read_again, account=task.account, attempts=task.attempts)
+    again = msgspec.structs.replace(read_again, account=task.account, attempts=task.attempts)
+    if on_doubt:
+        for name in _FILLED:
+            if (value := getattr(task, name)) not in _EMPTY and getattr(again, name) in _EMPTY:
+                on_doubt(Doubt(f"$.{name}", msgspec.to_builtins(value), _NOT_IN_RAW))
+    return again
 
 
 def _said(task: Task) -> set[tuple[str, str]]:
     """What a task says anything of: its fields, each of its properties, and whether there is a record of it."""
     said = {(name, "") for name in _FILLED if getattr(task, name) not in _EMPTY}
-    said.update(("properties", key) for key in task.properties)
+    said.update(("empty" if value in _EMPTY else "properties", key) for key, value in task.properties.items())
     if bytes(task.raw):
         said.add(("raw", ""))
     return said

@@ -43,8 +43,11 @@ _ACTION_WORDS: Final[Mapping[str, str]] = {Action.EDIT: "EDITS"}
 
 # Their picture is the one the caller gave, and their answer is text.
 _TEXT_ACTIONS: Final = frozenset({Action.DESCRIBE, Action.SHORTEN})
-# What stands where a picture stands is none: the caller's own, or a clip.
-_PICTURELESS_ACTIONS: Final = _TEXT_ACTIONS | {Action.SWAP_VIDEO_FACE}
+# trueai puts their clips where pictures stand, too.
+_VIDEO_ACTIONS: Final = frozenset({Action.VIDEO, Action.VIDEO_EXTEND})
+_CLIPS: Final = (".mp4", ".webm", ".mov")
+# What stands where a picture stands may be none: the caller's own, or a clip.
+_PICTURELESS_ACTIONS: Final = _TEXT_ACTIONS | _VIDEO_ACTIONS | {Action.SWAP_VIDEO_FACE}
 
 # A record that holds one of these beside its id is of the family.
 MARKS: Final = ("imageUrl", "promptEn", "submitTime", "failReason", "finishTime")
@@ -288,17 +291,23 @@ def _answered(
 
 def _pictures(wire: WireTask, action: str) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
     """The picture, the singles and the videos; trueai repeats a video's links as pictures, or has them there alone."""
+    singles, alone = _urls(wire.image_urls) or _urls(wire.storage_urls), _urls([wire.image_url or ""])
     videos = _urls(wire.video_urls) or _urls([wire.video_url or ""])
+    if action in _VIDEO_ACTIONS and not wire.video_urls:
+        videos = tuple(filter(_is_clip, singles)) or videos or tuple(filter(_is_clip, alone))
     if action in _TEXT_ACTIONS:
         return None, (), videos
     if action == Action.SWAP_VIDEO_FACE:
-        videos = videos or _urls([wire.image_url or ""])
-    singles = _urls(wire.image_urls) or _urls(wire.storage_urls)
+        videos = videos or alone
     if len(singles) == 1 and wire.storage_urls and wire.image_url:
         # CometAPI: the same picture where it is stored, until that link expires.
         singles = ()
     picture = None if wire.image_url in (*videos, wire.video_url) else wire.image_url
     return *fields.pictures(picture, tuple(url for url in singles if url not in videos)), videos
+
+
+def _is_clip(url: str) -> bool:
+    return url.partition("?")[0].lower().endswith(_CLIPS)
 
 
 def _urls(entries: Sequence[str | WireUrl] | None) -> tuple[str, ...]:
