@@ -165,6 +165,15 @@ _VIDEOS: Final[Mapping[str, _Fields]] = {
     "the videos are the singles": _finished(imageUrl="", imageUrls=_objects(_CLIP, "b"), videoUrls=["b", _CLIP]),
     "a video and a single": _finished(imageUrl=_CLIP, imageUrls=[_CLIP, *_SINGLES[:1]], videoUrl=_CLIP),
     "a video under way": _finished(status="IN_PROGRESS", action="VIDEO", imageUrl=_CLIP, videoUrl=_CLIP),
+    "a video that stands as the picture": _finished(action="VIDEO", imageUrl=f"{_CLIP}?ex=1"),
+    "a video with a picture": _finished(action="VIDEO_EXTEND", imageUrl=_PICTURE),
+    "videos that stand as singles": _finished(
+        action="VIDEO", imageUrl=_CLIP, imageUrls=_objects(_CLIP, "b.WEBM", "c.png")
+    ),
+    "videos that stand as stored": _finished(
+        action="VIDEO", imageUrl="", image_urls=[_CLIP, "b.mov"], videoUrl="a.mp4"
+    ),
+    "a clip of no video": _finished(action="UPSCALE", imageUrl=_CLIP),
     "a face swapped in a video": _finished(action="SWAP_VIDEO_FACE", imageUrl=_CLIP),
     "a face swapped in a video, which is told": _finished(action="SWAP_VIDEO_FACE", videoUrl=_CLIP),
     "a face being swapped in a video": _finished(action="SWAP_VIDEO_FACE", status="IN_PROGRESS", imageUrl=_CLIP),

@@ -64,6 +64,9 @@ _LISTS: Final = r"""
     );
     CREATE TEMP MACRO listed(found) AS coalesce(found, []);
     CREATE TEMP MACRO once(urls) AS nullif(list_filter(urls, lambda url, place: list_position(urls, url) = place), []);
+    CREATE TEMP MACRO clips(urls) AS nullif(
+        list_filter(urls, lambda url: regexp_matches(url, '(?i)^[^?]*\.(mp4|webm|mov)(\?|$)')), []
+    );
     CREATE TEMP MACRO alone(url) AS CASE WHEN url IS NOT NULL THEN [url] END;
     CREATE TEMP MACRO among(urls, url) AS coalesce(list_contains(urls, url), false);
 
@@ -146,7 +149,11 @@ _TASKS: Final = r"""
         SELECT
             * REPLACE (
                 coalesce(
-                    once(videos), alone(video), CASE action WHEN 'swap_video_face' THEN alone(picture) END
+                    once(videos),
+                    CASE WHEN action IN ('video', 'video_extend') THEN clips(coalesce(once(singles), once(stored))) END,
+                    alone(video),
+                    CASE WHEN action IN ('video', 'video_extend') THEN clips(alone(picture)) END,
+                    CASE action WHEN 'swap_video_face' THEN alone(picture) END
                 ) AS videos,
                 coalesce(once(singles), once(stored)) AS singles
             ),

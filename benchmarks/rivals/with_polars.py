@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from benchmarks.rivals import Sample
-from benchmarks.rivals.words import ACTIONS, BOTS, KEYCAP, RAND, SHORTENED, SPEEDS, STATUSES
+from benchmarks.rivals.words import ACTIONS, BOTS, CLIP, KEYCAP, RAND, SHORTENED, SPEEDS, STATUSES
 
 _BUTTON: Final = pl.Struct(
     {"customId": pl.String, "label": pl.String, "emoji": pl.String, "type": pl.Int64, "style": pl.Int64}
@@ -150,7 +150,11 @@ _ACTION, _PICTURE, _SINGLES, _VIDEOS = map(pl.col, ("action", "picture", "single
 _PROMPT, _PROMPT_EN, _FINAL_PROMPT, _ANSWER = map(pl.col, ("prompt", "prompt_en", "final_prompt", "answer"))
 _COMPLETED: Final = pl.col("status") == "completed"
 
-_VIDEO: Final = pl.coalesce(pl.col("video"), pl.when(_ACTION == "swap_video_face").then(_PICTURE))
+_IS_OF_VIDEO: Final = _ACTION.is_in(["video", "video_extend"])
+_STANDING: Final = pl.coalesce(_SINGLES, pl.col("stored")).list.filter(pl.element().str.contains(CLIP))
+_CLIPS: Final = pl.when(_IS_OF_VIDEO & (_STANDING.list.len() > 0)).then(_STANDING)
+_IS_VIDEO_ALONE: Final = (_ACTION == "swap_video_face") | (_IS_OF_VIDEO & _PICTURE.str.contains(CLIP))
+_VIDEO: Final = pl.coalesce(pl.col("video"), pl.when(_IS_VIDEO_ALONE).then(_PICTURE))
 _IS_VIDEO: Final = (pl.col("video") == _PICTURE) | _VIDEOS.list.contains(_PICTURE)
 # One alone that is stored is the picture itself, in another place.
 _IS_COPY: Final = (_SINGLES.list.len() == 1) & pl.col("stored").is_not_null() & _PICTURE.is_not_null()
@@ -162,7 +166,7 @@ _SHORTER: Final = pl.coalesce(_FINAL_PROMPT, _unless(_PROMPT_EN.eq_missing(_PROM
 
 _SORTED: Final = (
     {
-        "videos": pl.coalesce(_VIDEOS, _list_of(_VIDEO)),
+        "videos": pl.coalesce(_VIDEOS, _CLIPS, _list_of(_VIDEO)),
         "singles": pl.coalesce(_SINGLES, pl.col("stored")),
         "answer": pl.when(_COMPLETED & (_ACTION == "describe"))
         .then(_DESCRIBED)

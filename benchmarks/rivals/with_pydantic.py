@@ -15,11 +15,13 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict  # which pydantic asks for on Python 3.11
 
 from benchmarks.rivals import Sample
-from benchmarks.rivals.words import ACTIONS, BOTS, KEYCAP, RAND, SHORTENED, SPEEDS, STATUSES
+from benchmarks.rivals.words import ACTIONS, BOTS, CLIP, KEYCAP, RAND, SHORTENED, SPEEDS, STATUSES
 
 _PERCENTS: Final[dict[str | None, int]] = {f"{percent}%": percent for percent in range(101)}
 _NUMBER: Final = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?%?", re.ASCII)
 _RAND: Final = re.compile(RAND)
+_CLIP: Final = re.compile(CLIP)
+_VIDEO_ACTIONS: Final = frozenset({"video", "video_extend"})
 _KEYCAP: Final = re.compile(KEYCAP)
 _from_timestamp: Final = datetime.fromtimestamp
 _NONE: Final[list[str]] = []
@@ -136,6 +138,7 @@ def _task(record: Record, make: Callable[..., Task] = Task) -> Task:
         or record.get("image_urls")
         or record.get("videoUrl")
         or record.get("videoUrls")
+        or action in _VIDEO_ACTIONS
         or action == "swap_video_face"
     ):
         picture, singles, videos = _pictures(record, picture, action)
@@ -212,10 +215,13 @@ def _buttons(found: list[RecordButton]) -> list[Button]:
 def _pictures(record: Record, picture: str | None, action: str) -> tuple[str | None, list[str], list[str]]:
     """The picture, the singles and the videos, none of them among the others."""
     video, stored = record.get("videoUrl"), _urls(record.get("image_urls"))
-    videos = _urls(record.get("videoUrls")) or _urls([video or ""])
+    singles, alone = _urls(record.get("imageUrls")) or stored, _urls([picture or ""])
+    videos = _urls(record.get("videoUrls"))
+    if action in _VIDEO_ACTIONS:
+        videos = videos or [*filter(_CLIP.search, singles)] or _urls([video or ""]) or [*filter(_CLIP.search, alone)]
+    videos = videos or _urls([video or ""])
     if action == "swap_video_face":
-        videos = videos or _urls([picture or ""])
-    singles = _urls(record.get("imageUrls")) or stored
+        videos = videos or alone
     if len(singles) == 1 and stored and picture:
         singles = []  # the picture itself, in another place
     if picture == video or picture in videos:

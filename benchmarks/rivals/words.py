@@ -19,6 +19,9 @@ SPEEDS: Final = {"relaxed": "relax"}
 RAND: Final = r"[?&]rand=\d+$"
 """What new-api appends to a preview's address."""
 
+CLIP: Final = r"(?i)^[^?]*\.(mp4|webm|mov)(\?|$)"
+"""The address of a clip, which trueai puts where pictures stand."""
+
 SHORTENED: Final = "## Shortened prompts"
 KEYCAP: Final = "[1-9]\ufe0f?\u20e3"
 """Before each suggestion of describe and shorten."""

@@ -292,9 +292,7 @@ def _answered(
 def _pictures(wire: WireTask, action: str) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
     """The picture, the singles and the videos; trueai repeats a video's links as pictures, or has them there alone."""
     singles, alone = _urls(wire.image_urls) or _urls(wire.storage_urls), _urls([wire.image_url or ""])
-    videos = _urls(wire.video_urls) or _urls([wire.video_url or ""])
-    if action in _VIDEO_ACTIONS and not wire.video_urls:
-        videos = tuple(filter(_is_clip, singles)) or videos or tuple(filter(_is_clip, alone))
+    videos = _urls(wire.video_urls) or _clips(action, singles) or _urls([wire.video_url or ""]) or _clips(action, alone)
     if action in _TEXT_ACTIONS:
         return None, (), videos
     if action == Action.SWAP_VIDEO_FACE:
@@ -306,8 +304,10 @@ def _pictures(wire: WireTask, action: str) -> tuple[str | None, tuple[str, ...],
     return *fields.pictures(picture, tuple(url for url in singles if url not in videos)), videos
 
 
-def _is_clip(url: str) -> bool:
-    return url.partition("?")[0].lower().endswith(_CLIPS)
+def _clips(action: str, urls: tuple[str, ...]) -> tuple[str, ...]:
+    if action not in _VIDEO_ACTIONS:
+        return ()
+    return tuple(url for url in urls if url.partition("?")[0].lower().endswith(_CLIPS))
 
 
 def _urls(entries: Sequence[str | WireUrl] | None) -> tuple[str, ...]:
