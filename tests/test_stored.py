@@ -100,9 +100,15 @@ def test_json_columns_that_say_nothing_are_none(written: object) -> None:
         assert (task.buttons, task.properties, task.video_urls, task.image_urls) == ((), {}, (), ())
 
 
-def test_columns_win_over_the_payload_where_they_say_something() -> None:
+@pytest.mark.parametrize("empty", [0, "0", ""])
+def test_columns_win_over_the_payload_where_they_say_something(empty: object) -> None:
     payload = {"id": "other", "status": "IN_PROGRESS", "startTime": 2, "seed": "7", "properties": {"a": 1, "b": 2}}
-    record = ROW | {"payload": json.dumps(payload), "start_time": 0, "properties": '{"a": 3, "b": ""}', "progress": ""}
+    record = ROW | {
+        "payload": json.dumps(payload),
+        "start_time": empty,
+        "properties": '{"a": 3, "b": ""}',
+        "progress": "",
+    }
     assert rows.wire(record) == {
         "id": ROW["mj_id"],
         "status": "SUCCESS",

@@ -101,13 +101,16 @@ def matches(record: Mapping[str, Any]) -> Match:
     return Match(form.certainty, f"{form.id_key} and {proof}: {form.name}") if proof else NO_MATCH
 
 
+_NO_TIME: Final = (None, 0, "", "0")
+
+
 def _as_it_is(value: Any) -> Any:
     return value
 
 
 def _unless_zero(value: Any) -> Any:
-    """A time; 0 is none, and must not hide the one in `payload`."""
-    return value or None
+    """A time; 0 is none, as text too (CSV), and must not hide the one in `payload`."""
+    return None if value in _NO_TIME else value
 
 
 def _json(value: Any) -> Any:
