@@ -33,8 +33,8 @@ class MJBridgeError(Exception):
 
     `provider`, `account` and `operation` say where, `http_status`, `vendor_code` (text) and `body` what the vendor
     answered, `retry_after` (seconds) when it asks to be called again. `accepted` is `"no"` when the vendor provably did
-    not take the request and `"maybe"` when nobody can know. `attempts` are the accounts of a route that were tried, in
-    order, and why each passed. No key is ever in any of them.
+    not take the request and `"maybe"` when nobody can know, or when the task in the error was taken. `attempts` are the
+    accounts of a route that were tried, in order, and why each passed. No key is ever in any of them.
     """
 
     way_out: ClassVar[str] = ""
@@ -157,7 +157,7 @@ class WaitTimeout(MJBridgeError):
     way_out = "The task goes on at the vendor: wait again with its ref"
 
     def __init__(self, message: str, *, task: Task | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, accepted="maybe")
         self.task = task
 
 
@@ -165,7 +165,7 @@ class TaskFailed(MJBridgeError):
     """An accepted task ended failed or cancelled. `task` is that task."""
 
     def __init__(self, message: str, *, task: Task | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, accepted="maybe")
         self.task = task
 
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict, Unpack
 
+from mjbridge import waiting
 from mjbridge.commands import (
     Animate,
     Blend,
@@ -299,10 +300,12 @@ class Vocabulary(ABC):
         return self._follow_up(task, lambda task_id: Cancel(task_id=task_id), timeout)
 
     def _answered(self, task: Task, prompt: str | None, mask: Picture | None, deadline: Deadline) -> Task:
-        """The task, or what follows when it has asked and been answered."""
+        """The task, or what follows when it has asked and been answered: every error on the way carries the task."""
         if prompt is None and mask is None:
             return task
-        waiting = self._wait(task, deadline, None)
-        if waiting.status is not Status.NEEDS_INPUT:
-            raise TaskFailed(f"task {waiting.ref} is {waiting.status} and did not ask for input", task=waiting)
-        return self.confirm(waiting, prompt, mask, timeout=deadline.left)
+        with waiting.accepted(task):
+            asking = self._wait(task, deadline, None)
+        if asking.status is not Status.NEEDS_INPUT:
+            raise TaskFailed(f"task {asking.ref} is {asking.status} and did not ask for input", task=asking)
+        with waiting.accepted(asking, "answering it failed"):
+            return self.confirm(asking, prompt, mask, timeout=deadline.left)

@@ -1,0 +1,69 @@
+"""A task that asks and is answered in one call: `inpaint`, the custom `zoom`, and `remix` where it opens a dialog."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import pytest
+
+from mjbridge import Bridge, HttpResponse, MJBridgeError, SubmissionUnknown, Task, Unavailable, WaitTimeout
+from mjbridge.emulator import pictures
+from tests.rehearsals import record, scripted
+
+MASK: Final = pictures.single("a mask", 1)
+_BUTTONS: Final = ("MJ::Inpaint::1::x::SOLO", "MJ::CustomZoom::x", "MJ::JOB::variation::2::x")
+PARENT: Final = record(status="SUCCESS", buttons=[{"customId": custom_id, "label": "b"} for custom_id in _BUTTONS])
+OPENED: Final = HttpResponse(200, b'{"code": 21, "description": "Waiting", "result": "777"}')
+ASKING: Final = record(id="777", status="MODAL")
+
+Ask = Callable[[Bridge], Task]
+ASKS: Final[dict[str, Ask]] = {
+    "inpaint": lambda bridge: bridge.inpaint("main:1", prompt="a red sofa", mask=MASK),
+    "zoom": lambda bridge: bridge.zoom("main:1", None, prompt="a cat --zoom 1.8"),
+    "remix": lambda bridge: bridge.remix("main:1", 2, "a dog"),
+}
+in_one_call: Final = pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+
+
+def _refused(status: int) -> HttpResponse:
+    return HttpResponse(status, json.dumps({"error": {"message": "no", "type": "new_api_error"}}).encode())
+
+
+@in_one_call
+@pytest.mark.parametrize(
+    ("trouble", "cause"),
+    [
+        ([_refused(503)] * 5, Unavailable),
+        ([_refused(403)], MJBridgeError),
+        ([ASKING, _refused(429)], MJBridgeError),
+        ([ASKING, _refused(402)], MJBridgeError),
+        ([ASKING, HttpResponse(200, b'{"code": 24, "description": "banned", "result": "sofa"}')], MJBridgeError),
+        ([ASKING, Unavailable("reset", accepted="maybe")], SubmissionUnknown),
+        ([record(id="777", status="NOT_START")] * 1000, None),
+    ],
+    ids=["poll 503", "poll 403", "answer 429", "answer 402", "answer banned", "answer unknown", "never asks"],
+)
+def test_whatever_ends_it_after_the_first_half_carries_the_accepted_task(
+    ask: Ask, trouble: Sequence[HttpResponse | MJBridgeError], cause: type[MJBridgeError] | None
+) -> None:
+    """Who took it for a refused submit would ask again, and pay for a second task."""
+    bridge, _, _ = scripted([PARENT, OPENED, *trouble])
+    with pytest.raises(WaitTimeout, match="task main:777") as caught:
+        ask(bridge)
+    error = caught.value
+    assert error.task is not None
+    assert (error.task.ref, error.account, error.accepted) == ("main:777", "main", "maybe")
+    assert error.__cause__ is None if cause is None else isinstance(error.__cause__, cause)
+
+
+@in_one_call
+def test_the_carried_task_can_be_answered_without_another(ask: Ask) -> None:
+    bridge, transport, _ = scripted(
+        [PARENT, OPENED, ASKING, _refused(429), HttpResponse(200, b'{"code":1,"result":"8"}')]
+    )
+    with pytest.raises(WaitTimeout) as caught:
+        ask(bridge)
+    assert caught.value.task is not None
+    assert bridge.confirm(caught.value.task, "a red sofa").ref == "main:8"
+    bodies: list[Any] = [request.json for request in transport.requests if request.submits]
+    assert [body.get("taskId") for body in bodies] == ["1", "777", "777"]
