@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -114,6 +114,11 @@ class Account:
             self.limits.in_flight.leave(task.id)
         self.limits.cool_down.succeeded()
         return task
+
+    def check(self, command: Command) -> None:
+        """Raises what the provider has against the command before it asks anybody. Nothing is sent."""
+        with self._telling("submit"), closing(self.provider.submit(command)) as flow:
+            next(flow, None)
 
     def fetch(self, task_id: str, deadline: Deadline = FOREVER) -> Task:
         """The task as the vendor has it."""

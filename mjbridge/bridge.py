@@ -262,6 +262,13 @@ class Bridge(Vocabulary):
             asked = asked.press(task)
         return account.submit(asked, deadline)
 
+    def _checked(self, task: Task | str, command: Callable[[str], FollowUp]) -> FollowUp:
+        """The command, unless its account would refuse it unasked."""
+        account, task_id = self._owner(task)
+        checked = command(task_id)
+        account.check(checked)
+        return checked
+
     def _read(self, read: Callable[[Deadline], Result], deadline: Deadline) -> Result:
         return retried(lambda: read(deadline), deadline, self._timing)
 

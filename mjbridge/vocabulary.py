@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict, Unpack
 
+import msgspec
+
 from mjbridge import waiting
 from mjbridge.commands import (
     Animate,
@@ -58,6 +60,9 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def _follow_up(self, task: Task | str, command: Callable[[str], FollowUp], timeout: float) -> Task: ...
+
+    @abstractmethod
+    def _checked(self, task: Task | str, command: Callable[[str], FollowUp]) -> FollowUp: ...
 
     @abstractmethod
     def _wait(self, task: Task | str, deadline: Deadline, on_update: None) -> Task: ...
@@ -199,11 +204,9 @@ class Vocabulary(ABC):
 
         `ratio=None` is the custom zoom, whose `prompt` ends in `--zoom 1` to `--zoom 2`; without one it waits for it.
         """
-        deadline = self._timing.deadline(timeout)
         if ratio is not None and prompt is not None:
             raise InvalidCommand("a prompt belongs to the custom zoom: ratio=None")
-        zoomed = self._follow_up(task, lambda task_id: Zoom(task_id=task_id, ratio=ratio, **common), deadline.left)
-        return self._answered(zoomed, prompt, None, deadline)
+        return self._asked(task, lambda task_id: Zoom(task_id=task_id, ratio=ratio, **common), prompt, None, timeout)
 
     def pan(
         self, task: Task | str, direction: str, *, timeout: float = DEFAULT_TIMEOUT, **common: Unpack[Common]
@@ -221,9 +224,7 @@ class Vocabulary(ABC):
         **common: Unpack[Common],
     ) -> Task:
         """A single picture painted anew where `mask` is white; without mask and prompt, it waits for `confirm`."""
-        deadline = self._timing.deadline(timeout)
-        opened = self._follow_up(task, lambda task_id: Inpaint(task_id=task_id, **common), deadline.left)
-        return self._answered(opened, prompt, mask, deadline)
+        return self._asked(task, lambda task_id: Inpaint(task_id=task_id, **common), prompt, mask, timeout)
 
     def remix(
         self,
@@ -236,13 +237,12 @@ class Vocabulary(ABC):
         **common: Unpack[Common],
     ) -> Task:
         """A variation of a grid's picture, 1-4, from another prompt; without one it may wait for `confirm`."""
-        deadline = self._timing.deadline(timeout)
         now, later = (prompt, None) if self._takes_at_once(task, Remix) else (None, prompt)
 
         def ask(task_id: str) -> Remix:
             return Remix(task_id=task_id, index=index, prompt=now, strength=strength, **common)
 
-        return self._answered(self._follow_up(task, ask, deadline.left), later, None, deadline)
+        return self._asked(task, ask, later, None, timeout)
 
     def animate(
         self,
@@ -299,13 +299,28 @@ class Vocabulary(ABC):
         """The end of a task that is on its way or waits for input."""
         return self._follow_up(task, lambda task_id: Cancel(task_id=task_id), timeout)
 
-    def _answered(self, task: Task, prompt: str | None, mask: Picture | None, deadline: Deadline) -> Task:
-        """The task, or what follows when it has asked and been answered: every error on the way carries the task."""
+    def _asked(
+        self,
+        task: Task | str,
+        command: Callable[[str], FollowUp],
+        prompt: str | None,
+        mask: Picture | None,
+        timeout: float,
+    ) -> Task:
+        """A follow-up that opens a task which asks; where there is an answer, what follows from giving it.
+
+        The answer is checked before anything is sent. Once a task is opened, every error carries it.
+        """
         if prompt is None and mask is None:
-            return task
-        with waiting.accepted(task):
-            asking = self._wait(task, deadline, None)
+            return self._follow_up(task, command, timeout)
+        deadline = self._timing.deadline(timeout)
+        answer = self._checked(task, lambda task_id: Confirm(task_id=task_id, prompt=prompt, mask=mask))
+        opened = self._follow_up(task, command, deadline.left)
+        with waiting.accepted(opened):
+            asking = self._wait(opened, deadline, None)
         if asking.status is not Status.NEEDS_INPUT:
             raise TaskFailed(f"task {asking.ref} is {asking.status} and did not ask for input", task=asking)
         with waiting.accepted(asking, "answering it failed"):
-            return self.confirm(asking, prompt, mask, timeout=deadline.left)
+            return self._follow_up(
+                asking, lambda task_id: msgspec.structs.replace(answer, task_id=task_id), deadline.left
+            )

@@ -2,15 +2,30 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from mjbridge import Bridge, HttpResponse, MJBridgeError, SubmissionUnknown, Task, Unavailable, WaitTimeout
+from mjbridge import (
+    Bridge,
+    HttpRequest,
+    HttpResponse,
+    InvalidCommand,
+    MJBridgeError,
+    SubmissionUnknown,
+    Task,
+    Unavailable,
+    WaitTimeout,
+)
 from mjbridge.emulator import pictures
+from mjbridge.pictures.inputs import data_uri
+from mjbridge.wire import PICTURE_LIMIT
+from tests.exchanges import PROVIDERS
 from tests.rehearsals import record, scripted
 
 MASK: Final = pictures.single("a mask", 1)
+CLIP: Final = pictures.clip("a cat", 1)
 _BUTTONS: Final = ("MJ::Inpaint::1::x::SOLO", "MJ::CustomZoom::x", "MJ::JOB::variation::2::x")
 PARENT: Final = record(status="SUCCESS", buttons=[{"customId": custom_id, "label": "b"} for custom_id in _BUTTONS])
 OPENED: Final = HttpResponse(200, b'{"code": 21, "description": "Waiting", "result": "777"}')
@@ -67,3 +82,62 @@ def test_the_carried_task_can_be_answered_without_another(ask: Ask) -> None:
     assert bridge.confirm(caught.value.task, "a red sofa").ref == "main:8"
     bodies: list[Any] = [request.json for request in transport.requests if request.submits]
     assert [body.get("taskId") for body in bodies] == ["1", "777", "777"]
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda bridge: bridge.inpaint("main:1", mask=b"not a picture"), "mask is no PNG"),
+        (lambda bridge: bridge.inpaint("main:1", mask=Path("nope.png")), "nope.png cannot be read"),
+        (lambda bridge: bridge.inpaint("main:1", mask=CLIP), "mask is no PNG"),
+        (lambda bridge: bridge.inpaint("main:1", prompt=" "), "prompt is empty"),
+        (lambda bridge: bridge.zoom("main:1", None, prompt=""), "prompt is empty"),
+        (lambda bridge: bridge.remix("main:1", 2, " "), "prompt is empty"),
+    ],
+)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_wrong_answer_is_refused_before_anything_is_sent(provider: str, ask: Ask, words: str) -> None:
+    bridge, transport, _ = scripted([], provider=provider)
+    with pytest.raises(InvalidCommand, match=words):
+        ask(bridge)
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "ask", "error", "words"),
+    [
+        ("apimart", lambda bridge: bridge.inpaint("main:1", mask=b"GIF89a"), InvalidCommand, "cannot be read"),
+        (
+            "mjproxy",
+            lambda bridge: bridge.inpaint("main:1", mask=MASK + bytes(PICTURE_LIMIT)),
+            InvalidCommand,
+            "at most",
+        ),
+    ],
+)
+def test_what_the_provider_has_against_an_answer_is_told_before_anything_is_sent(
+    provider: str, ask: Ask, error: type[MJBridgeError], words: str
+) -> None:
+    """A mask that cannot be made into what the vendor means by one, or is larger than it takes."""
+    bridge, transport, _ = scripted([], provider=provider)
+    with pytest.raises(error, match=words) as caught:
+        ask(bridge)
+    assert (caught.value.account, transport.requests) == ("main", [])
+
+
+def test_the_mask_is_sent_as_it_was_when_it_was_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file may change, or go, while the task is opened."""
+    path = tmp_path / "mask.png"
+    path.write_bytes(MASK)
+    bridge, transport, _ = scripted([PARENT, OPENED, ASKING, HttpResponse(200, b'{"code":1,"result":"8"}')])
+    send = transport.send
+
+    def losing(request: HttpRequest) -> HttpResponse:
+        path.unlink(missing_ok=True)
+        return send(request)
+
+    monkeypatch.setattr(transport, "send", losing)
+    assert bridge.inpaint("main:1", mask=path).id == "8"
+    (sent,) = [request.json for request in transport.requests if request.path == "/mj/submit/modal"]
+    assert sent is not None
+    assert sent["maskBase64"] == data_uri(MASK, "mask")
