@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, TypedDict, Unpack
+from typing import Unpack
 
 import msgspec
 
@@ -31,19 +31,12 @@ from mjbridge.commands import (
     Video,
     Zoom,
 )
+from mjbridge.commands.keywords import AnimateFields, Common, EditFields, ImagineFields, VideoFields
 from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.errors import InvalidCommand, TaskFailed
 from mjbridge.pictures.inputs import Picture
 from mjbridge.task import Status, Task
 from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
-
-
-class Common(TypedDict, total=False):
-    """What every command takes: see `Command`."""
-
-    speed: str | None
-    state: str | None
-    extra: dict[str, Any]
 
 
 class Vocabulary(ABC):
@@ -73,7 +66,12 @@ class Vocabulary(ABC):
     # New tasks.
 
     def imagine(
-        self, prompt: str, *, route: str = DEFAULT_ROUTE, timeout: float = DEFAULT_TIMEOUT, **fields: Any
+        self,
+        prompt: str,
+        *,
+        route: str = DEFAULT_ROUTE,
+        timeout: float = DEFAULT_TIMEOUT,
+        **fields: Unpack[ImagineFields],
     ) -> Task:
         """A new grid from a prompt; the `fields` are those of `Imagine`: `images`, `aspect`, `version` ..."""
         return self.submit(Imagine(prompt=prompt, **fields), route, timeout=timeout)
@@ -97,23 +95,25 @@ class Vocabulary(ABC):
         self,
         image: Picture,
         *,
+        bot: str | None = None,
         route: str = DEFAULT_ROUTE,
         timeout: float = DEFAULT_TIMEOUT,
         **common: Unpack[Common],
     ) -> Task:
         """Prompts for a picture, in the task's `texts`."""
-        return self.submit(Describe(image=image, **common), route, timeout=timeout)
+        return self.submit(Describe(image=image, bot=bot, **common), route, timeout=timeout)
 
     def shorten(
         self,
         prompt: str,
         *,
+        bot: str | None = None,
         route: str = DEFAULT_ROUTE,
         timeout: float = DEFAULT_TIMEOUT,
         **common: Unpack[Common],
     ) -> Task:
         """Shorter prompts, in the task's `texts`."""
-        return self.submit(Shorten(prompt=prompt, **common), route, timeout=timeout)
+        return self.submit(Shorten(prompt=prompt, bot=bot, **common), route, timeout=timeout)
 
     def edit(
         self,
@@ -122,7 +122,7 @@ class Vocabulary(ABC):
         *,
         route: str = DEFAULT_ROUTE,
         timeout: float = DEFAULT_TIMEOUT,
-        **fields: Any,
+        **fields: Unpack[EditFields],
     ) -> Task:
         """Pictures changed as the prompt says; the `fields` are those of `Edit`: `mask`, `retexture` ..."""
         return self.submit(Edit(prompt=prompt, images=tuple(images), **fields), route, timeout=timeout)
@@ -135,7 +135,7 @@ class Vocabulary(ABC):
         motion: str = Motion.HIGH.value,
         route: str = DEFAULT_ROUTE,
         timeout: float = DEFAULT_TIMEOUT,
-        **fields: Any,
+        **fields: Unpack[VideoFields],
     ) -> Task:
         """Clips that begin with a picture; the `fields` are those of `Video`: `end_image`, `batch`, `resolution` ..."""
         return self.submit(Video(image=image, prompt=prompt, motion=motion, **fields), route, timeout=timeout)
@@ -252,7 +252,7 @@ class Vocabulary(ABC):
         prompt: str | None = None,
         motion: str = Motion.HIGH.value,
         timeout: float = DEFAULT_TIMEOUT,
-        **fields: Any,
+        **fields: Unpack[AnimateFields],
     ) -> Task:
         """Clips that begin with a single picture, or with picture `index` of a grid.
 

@@ -84,17 +84,17 @@ def test_the_carried_task_can_be_answered_without_another(ask: Ask) -> None:
     assert [body.get("taskId") for body in bodies] == ["1", "777", "777"]
 
 
-@pytest.mark.parametrize(
-    ("ask", "words"),
-    [
-        (lambda bridge: bridge.inpaint("main:1", mask=b"not a picture"), "mask is no PNG"),
-        (lambda bridge: bridge.inpaint("main:1", mask=Path("nope.png")), "nope.png cannot be read"),
-        (lambda bridge: bridge.inpaint("main:1", mask=CLIP), "mask is no PNG"),
-        (lambda bridge: bridge.inpaint("main:1", prompt=" "), "prompt is empty"),
-        (lambda bridge: bridge.zoom("main:1", None, prompt=""), "prompt is empty"),
-        (lambda bridge: bridge.remix("main:1", 2, " "), "prompt is empty"),
-    ],
+WRONG: Final[Sequence[tuple[Ask, str]]] = (
+    (lambda bridge: bridge.inpaint("main:1", mask=b"not a picture"), "mask is no PNG"),
+    (lambda bridge: bridge.inpaint("main:1", mask=Path("nope.png")), "nope.png cannot be read"),
+    (lambda bridge: bridge.inpaint("main:1", mask=CLIP), "mask is no PNG"),
+    (lambda bridge: bridge.inpaint("main:1", prompt=" "), "prompt is empty"),
+    (lambda bridge: bridge.zoom("main:1", None, prompt=""), "prompt is empty"),
+    (lambda bridge: bridge.remix("main:1", 2, " "), "prompt is empty"),
 )
+
+
+@pytest.mark.parametrize(("ask", "words"), WRONG)
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_wrong_answer_is_refused_before_anything_is_sent(provider: str, ask: Ask, words: str) -> None:
     bridge, transport, _ = scripted([], provider=provider)
@@ -104,24 +104,17 @@ def test_a_wrong_answer_is_refused_before_anything_is_sent(provider: str, ask: A
 
 
 @pytest.mark.parametrize(
-    ("provider", "ask", "error", "words"),
-    [
-        ("apimart", lambda bridge: bridge.inpaint("main:1", mask=b"GIF89a"), InvalidCommand, "cannot be read"),
-        (
-            "mjproxy",
-            lambda bridge: bridge.inpaint("main:1", mask=MASK + bytes(PICTURE_LIMIT)),
-            InvalidCommand,
-            "at most",
-        ),
-    ],
+    ("provider", "mask", "words"),
+    [("apimart", b"GIF89a", "cannot be read"), ("mjproxy", MASK + bytes(PICTURE_LIMIT), "at most")],
+    ids=["apimart", "mjproxy"],
 )
 def test_what_the_provider_has_against_an_answer_is_told_before_anything_is_sent(
-    provider: str, ask: Ask, error: type[MJBridgeError], words: str
+    provider: str, mask: bytes, words: str
 ) -> None:
     """A mask that cannot be made into what the vendor means by one, or is larger than it takes."""
     bridge, transport, _ = scripted([], provider=provider)
-    with pytest.raises(error, match=words) as caught:
-        ask(bridge)
+    with pytest.raises(InvalidCommand, match=words) as caught:
+        bridge.inpaint("main:1", mask=mask)
     assert (caught.value.account, transport.requests) == ("main", [])
 
 

@@ -1,6 +1,7 @@
 """The vocabulary: what is refused when it is built, and how Midjourney's parameters are written."""
 
-from typing import Any
+import inspect
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -10,14 +11,18 @@ from hypothesis import strategies as st
 from mjbridge import (
     Animate,
     Blend,
+    Bridge,
+    Cancel,
     Confirm,
     Edit,
     Extend,
     Imagine,
     InvalidCommand,
     Pan,
+    Press,
     Remix,
     SwapFace,
+    Upload,
     Upscale,
     Vary,
     Video,
@@ -162,6 +167,17 @@ def test_every_command_tells_the_action_of_its_task() -> None:
     assert SwapFace(source=URL, video=_MP4).promised()["action"] == "swap_video_face"
     assert Edit(prompt="at night", images=(URL,)).promised()["action"] == "edit"
     assert Edit(prompt="of glass", images=(URL,), retexture=True).promised()["action"] == "retexture"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in COMMANDS if kind not in (Press, Upload, Cancel)])
+def test_a_method_takes_all_fields_of_its_command(kind: type[Command]) -> None:
+    """By name, or among the keywords that a type checker knows, with the command's own types."""
+    parameters = inspect.signature(getattr(Bridge, str(kind.__struct_config__.tag))).parameters
+    (keywords,) = [get_args(each.annotation)[0] for each in parameters.values() if each.kind is each.VAR_KEYWORD]
+    hints = {name: hint for name, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
+    assert get_type_hints(keywords) == {
+        name: hint for name, hint in hints.items() if name not in parameters and name != "task_id"
+    }
 
 
 def test_the_root_alone_is_no_command() -> None:

@@ -212,7 +212,7 @@ def test_a_picture_that_cannot_be_uploaded_is_no_submit_and_the_route_goes_on(sc
     silent_account = {"provider": "apimart", "base_url": server.url, "api_key": "sk-1", "read_timeout": BRIEF}
     accounts = {"main": silent_account, "spare": {"provider": "cometapi", "base_url": "emulator:"}}
     with Bridge({"accounts": accounts, "routes": {"default": ["main", "spare"]}}) as opened:
-        task = opened.imagine("a lighthouse", images=[pictures.grid("a cat")])
+        task = opened.imagine("a lighthouse", images=(pictures.grid("a cat"),))
     assert (task.account, [each.category for each in task.attempts]) == ("spare", ["Unavailable"])
     assert [request.split(b" ")[1] for request in server.requests] == [b"/v1/uploads/images"]
 

@@ -3,6 +3,8 @@
 Nothing here runs; both checkers read it in strict mode.
 """
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +64,10 @@ def bridge(bridge: Bridge, on_update: Callable[[Task], None]) -> None:
     grid = bridge.imagine("a lighthouse", route="default", speed="fast")
     assert_type(grid, Task)
     assert_type(bridge.submit(Imagine(prompt="a lighthouse")), Task)
+    assert_type(bridge.imagine("a lighthouse", images=(Path("cat.png"), b"", "https://x.example/1.png")), Task)
+    assert_type(bridge.edit("at night", [Path("cat.png")], mask=b"", aspect="16:9", extra={"seed": 1}), Task)
+    assert_type(bridge.video(b"", "waves", end_image=Path("cat.png"), batch=1, loop=True), Task)
+    assert_type(bridge.animate(grid, 1, auto=True, end_image=b"", speed="fast"), Task)
     assert_type(bridge.wait(grid, timeout=60, on_update=on_update), Task)
     assert_type(bridge.upscale(grid, 2), Task)
     assert_type(bridge.press("main:1", "U1"), Task)
@@ -69,6 +75,18 @@ def bridge(bridge: Bridge, on_update: Callable[[Task], None]) -> None:
     assert_type(bridge.fetch_many([grid, "main:1"]), list[Task])
     assert_type(bridge.download(grid, "out"), list[Path])
     assert_type(mjbridge.Config(), Config)
+
+
+def slips(bridge: Bridge, grid: Task) -> None:
+    """What both checkers refuse: a comment that has nothing to ignore is an error of its own."""
+    bridge.imagine("a lighthouse", asepct="16:9")  # type: ignore[call-arg]  # no such field
+    bridge.imagine("a lighthouse", stylize="lots")  # type: ignore[arg-type]  # a number
+    bridge.edit("at night", [b""], loop=True)  # type: ignore[call-arg]  # a field of Video
+    bridge.edit("at night", [b""], retexture="yes")  # type: ignore[arg-type]  # True or False
+    bridge.video(b"", auto=True)  # type: ignore[call-arg]  # a field of Animate
+    bridge.video(b"", batch="2")  # type: ignore[arg-type]  # a number
+    bridge.animate(grid, loop=True)  # type: ignore[call-arg]  # a field of Video
+    bridge.animate(grid, end_image=1)  # type: ignore[arg-type]  # a picture
 
 
 def errors(error: MJBridgeError, timeout: WaitTimeout) -> None:
