@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from mjbridge import databases, fields, settings
 from mjbridge.commands import Command
-from mjbridge.errors import ConfigError, JournalError, MJBridgeError
+from mjbridge.errors import ConfigError, InvalidCommand, JournalError, MJBridgeError
 from mjbridge.task import DONE, Task
 
 _log = logging.getLogger("mjbridge.journal")
@@ -35,6 +35,8 @@ _BATCH: Final = 500
 """Tasks looked up in one statement: databases bound the parameters of one."""
 _LONGEST_TEXT: Final = 10_000
 """Characters of a text in a command that are kept; Midjourney's longest prompt is shorter, a picture is longer."""
+_NAMED: Final = 10
+"""Submissions that an error names."""
 _PATIENCE: Final = 30
 """Seconds to wait for another process that writes to the same SQLite file."""
 
@@ -183,10 +185,12 @@ class Journal:
         return self._entries(sql.true())
 
     def dismiss(self, submission: str) -> None:
-        """Take a submission off the list, by its id, for its fate is known. `JournalError` if there is none."""
+        """Take a submission off the list, by its id, for its fate is known. `InvalidCommand` if there is none."""
         chosen = (submissions.c.id == submission) & _unsettled
         if not self.write(submissions.update().where(chosen).values(outcome=Outcome.DISMISSED)):
-            raise JournalError(f"the journal has no unsettled submission {submission!r}")
+            known = [f"{entry.id} ({entry.ref or entry.account})" for entry in self.unsettled()]
+            shown = ", ".join(known[:_NAMED]) + (f" and {len(known) - _NAMED} more" if len(known) > _NAMED else "")
+            raise InvalidCommand(f"the journal has no unsettled submission {submission!r}; it has: {shown or 'none'}")
 
     def write(self, statement: sql.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
         """Commit one statement; the number of rows it changed. `JournalError` if it cannot be."""

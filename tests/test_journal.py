@@ -20,6 +20,7 @@ from mjbridge import (
     Command,
     ConfigError,
     HttpResponse,
+    InvalidCommand,
     JournalError,
     MJBridgeError,
     Status,
@@ -203,8 +204,22 @@ def test_a_doubt_can_be_dismissed_by_its_id_and_only_once(kept: Journal) -> None
     assert list(kept.unsettled()) == []
     assert [entry.outcome for entry in kept.all()] == ["dismissed"]
     for unknown in ("id-1", "id-2"):
-        with pytest.raises(JournalError, match=unknown):
+        with pytest.raises(InvalidCommand, match=f"no unsettled submission '{unknown}'; it has: none$"):
             kept.dismiss(unknown)
+
+
+def test_a_wrong_id_is_told_the_right_ones(kept: Journal) -> None:
+    """It is no fault of the journal's place."""
+    bridge = _bridge(kept, main=[_accepted(str(number)) for number in range(11)] + [HttpResponse(502)])
+    for _ in range(11):
+        bridge.imagine("a lighthouse")
+    with pytest.raises(SubmissionUnknown):
+        bridge.imagine("a lighthouse")
+    with pytest.raises(InvalidCommand) as caught:
+        kept.dismiss("main:1")
+    said = str(caught.value)
+    assert said.startswith("the journal has no unsettled submission 'main:1'; it has: id-1 (main:0), id-2 (main:1), ")
+    assert said.endswith("id-10 (main:9) and 2 more")
 
 
 # What it keeps.

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from mjbridge import Bridge, ConfigError, Imagine, JournalError, Status, Task
+from mjbridge import Bridge, ConfigError, Imagine, InvalidCommand, Status, Task
 from mjbridge.cli import commands
 from mjbridge.emulator.transport import SECONDS
 from mjbridge.journal import Journal
@@ -142,7 +142,7 @@ def test_a_doubt_is_taken_off_the_list_by_its_id(shell: Callable[..., Result]) -
     doubt = _doubt()
     assert "may have been accepted" in shell("resume").stderr
     assert shell("tasks", "--dismiss", doubt, "--json").stdout == ""
-    with pytest.raises(JournalError, match=doubt):
+    with pytest.raises(InvalidCommand, match=f"no unsettled submission '{doubt}'; it has: none"):
         shell("tasks", "--dismiss", doubt)
 
 
