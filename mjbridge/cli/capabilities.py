@@ -5,11 +5,9 @@ from typing import Final
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from mjbridge import plugins
-from mjbridge.cli.output import write_line
+from mjbridge.cli.output import show_table, write_line
 from mjbridge.commands import COMMANDS
 from mjbridge.errors import PluginError
 from mjbridge.provider import Level, Support
@@ -91,14 +89,9 @@ def _remarks(cells: Sequence[Capability]) -> list[str]:
 
 
 def _print(cells: Sequence[Capability]) -> None:
-    console = Console(highlight=False, emoji=False)
-    head, rows = _rows(cells)
-    table = Table(*head)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table, markup=False)
+    show_table(*_rows(cells))
     for remark in _remarks(cells):
-        console.print(remark, markup=False, soft_wrap=True)
+        click.echo(remark)
 
 
 def _markdown(cells: Sequence[Capability]) -> str:

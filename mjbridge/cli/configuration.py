@@ -7,15 +7,13 @@ from typing import Final
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from mjbridge import check as checks
 from mjbridge import config as configuration
 from mjbridge import keys, plugins
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE, MISUSE, starter
-from mjbridge.cli.output import write_line
+from mjbridge.cli.output import show_table, write_line
 from mjbridge.config import Config
 from mjbridge.errors import ConfigError, PluginError
 from mjbridge.printing import printable
@@ -74,12 +72,20 @@ def accounts(config: str | None, /, *, as_json: bool) -> None:
         for each in shown:
             write_line(msgspec.json.encode(each))
         return
-    table = Table("account", "provider", "base URL", "key", "routes", "state")
-    for each in shown:
-        key, routes = each.key or "none", ", ".join(each.routes)
-        table.add_row(each.account, each.provider, each.base_url or "", key, routes, each.problem or "ready")
+    rows = [
+        (
+            each.account,
+            each.provider,
+            each.base_url or "",
+            each.key or "none",
+            ", ".join(each.routes),
+            each.problem or "ready",
+        )
+        for each in shown
+    ]
     click.echo(printable(f"the accounts of {examined.place}:"))
-    Console(highlight=False, emoji=False).print(table, markup=False)
+    head = ("account", "provider", "base URL", "key", "routes", "state")
+    show_table(head, rows, copied=("account", "base URL"))
 
 
 @click.command()

@@ -8,12 +8,11 @@ import click
 import msgspec
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
 from mjbridge.cli.bridges import open_bridge
-from mjbridge.cli.output import show_task, write_line
+from mjbridge.cli.output import show_table, show_task, write_line
 from mjbridge.cli.running import FOLDER, SECONDS
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.printing import printable
@@ -112,13 +111,16 @@ def _journal(bridge: Bridge) -> "Journal":
 
 
 def _show(entries: "Sequence[Entry]") -> None:
-    table = Table("submitted", "outcome", "task or submission", "command")
-    for entry in entries:
-        submitted = entry.submitted_at.isoformat(" ", "seconds")
-        outcome = f"{entry.outcome} {entry.status or entry.category}".strip()
-        place = entry.ref or f"{entry.account}, submission {entry.id}"
-        table.add_row(submitted, outcome, printable(place), _told(entry))
-    Console(highlight=False, emoji=False).print(table, markup=False)
+    rows = [
+        (
+            entry.submitted_at.isoformat(" ", "seconds"),
+            f"{entry.outcome} {entry.status or entry.category}".strip(),
+            entry.ref or f"{entry.account}, submission {entry.id}",
+            _told(entry),
+        )
+        for entry in entries
+    ]
+    show_table(("submitted", "outcome", "task or submission", "command"), rows, copied=("task or submission",))
 
 
 def _told(entry: "Entry") -> str:

@@ -1,12 +1,13 @@
 """What a command shows: progress on stderr, results on stdout."""
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,12 +18,19 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from mjbridge import downloads
-from mjbridge.plugins import ProviderInfo
 from mjbridge.printing import printable
 from mjbridge.task import Task
+
+_BOUNDLESS: Final = 10**6
+"""Columns of a line that ends nowhere."""
+_NARROWEST: Final = 7
+"""Columns that a folded column of a table has at least."""
+_BORDER: Final = 3
+"""Columns between two columns of a table."""
 
 
 class OnUpdate(Protocol):
@@ -109,12 +117,40 @@ def _facts(task: Task, saved: Sequence[Path]) -> Iterator[tuple[str, Sequence[st
     return ((name, values) for name, values in facts.items() if any(values))
 
 
-def show_providers(providers: Sequence[ProviderInfo]) -> None:
-    """The installed providers as a table; the faults of those that do not work stand where they belong."""
-    table = Table("provider", "distribution", "base URL", "state")
-    for info in providers:
-        table.add_row(info.name, info.distribution, info.base_url or "the account's", info.fault or "works")
-    Console(highlight=False, emoji=False).print(table, markup=False)
+def show_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    copied: Collection[str] = (),
+    numbers: Collection[str] = (),
+    to_stderr: bool = False,
+) -> None:
+    """A table, in which nothing is ever cut: as wide as it is, or on a terminal, folded into its width.
+
+    What stands in the `copied` columns is copied into other commands: its words are folded last. `numbers` stand right.
+    """
+    console = Console(stderr=to_stderr, highlight=False, emoji=False)
+    table = Table(*(Column(name, overflow="fold", justify="right" if name in numbers else "left") for name in head))
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    width = console.measure(table, options=console.options.update_width(_BOUNDLESS)).maximum
+    if not console.file.isatty():
+        console.width = width
+    elif width > console.width:
+        _keep_words(table, [column for column in table.columns if column.header in copied], console.width)
+    console.print(table)
+
+
+def _keep_words(table: Table, copied: Sequence[Column], width: int) -> None:
+    """Let the other columns give way, as far as they can."""
+    longest = [
+        max(cell_len(word) for cell in (column.header, *column.cells) for word in str(cell).split())
+        for column in copied
+    ]
+    others = len(table.columns) - len(copied)
+    if sum(longest) + _NARROWEST * others + _BORDER * len(table.columns) < width:
+        for column, word in zip(copied, longest, strict=True):
+            column.width = word
 
 
 def write_line(line: bytes) -> None:

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from mjbridge import plugins
-from mjbridge.cli.output import show_providers, write_line
+from mjbridge.cli.output import show_table, write_line
 
 
 @click.command()
@@ -18,7 +18,10 @@ def providers(as_json: bool) -> None:
     """
     found = list(plugins.providers().values())
     if not as_json:
-        show_providers(found)
+        rows = [
+            (each.name, each.distribution, each.base_url or "the account's", each.fault or "works") for each in found
+        ]
+        show_table(("provider", "distribution", "base URL", "state"), rows, copied=("provider", "base URL"))
         return
     for info in found:
         write_line(msgspec.json.encode(info))

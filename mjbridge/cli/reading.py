@@ -8,9 +8,9 @@ from typing import Final, Protocol
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from mjbridge.bulk import Latest, Summary
+from mjbridge.cli.output import show_table
 
 _SECONDS_BETWEEN_FRAMES: Final = 0.1
 _SECONDS_BETWEEN_LINES: Final = 5.0
@@ -82,11 +82,7 @@ def show(summary: Summary, seconds: float, known: Latest | None) -> None:
     """The summary, on stderr."""
     rows = [(f"tasks of {provider}", status, count) for (provider, status), count in sorted(summary.tasks.items())]
     rows += [(f"issues at {path}", done, count) for (path, done), count in summary.issues.most_common()]
-    table = Table("what", "which", "records")
-    table.columns[2].justify = "right"
-    for what, which, count in [*rows, ("rejects", "", summary.rejects)]:
-        table.add_row(what, which, f"{count:,}")
-    console = Console(stderr=True, highlight=False, emoji=False)
-    console.print(table, markup=False)
+    counted = [(what, which, f"{count:,}") for what, which, count in [*rows, ("rejects", "", summary.rejects)]]
+    show_table(("what", "which", "records"), counted, numbers=("records",), to_stderr=True)
     merged = f", merged to {known.size:,} tasks" if known else ""
-    console.print(f"{summary.records:,} records in {seconds:.1f} s {_rate(summary.records, seconds)}{merged}")
+    click.echo(f"{summary.records:,} records in {seconds:.1f} s {_rate(summary.records, seconds)}{merged}", err=True)
