@@ -55,7 +55,7 @@ def _jpeg(size: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("poor", [{"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}])
+@pytest.mark.parametrize("poor", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii"}])
 def test_a_terminal_that_cannot_is_told_the_path(poor: dict[str, str], shell: Shell) -> None:
     (shell.folder / "a.jpg").write_bytes(_jpeg((10, 10)))
     shell.environment |= poor

@@ -80,7 +80,8 @@ def _draw(console: Console, path: Path) -> bool:
     """Draw a picture, if this is a terminal that can and the file a picture."""
     with path.open("rb") as file:
         is_picture = pictures.told(file.read(pictures.LONGEST_SIGNATURE))
-    if not (is_picture and console.is_terminal and console.color_system and console.encoding.startswith("utf")):
+    colours = console.color_system and not console.no_color
+    if not (is_picture and console.is_terminal and colours and console.encoding.startswith("utf")):
         return False
     console.print(Segments(_cells(_fitted(pictures.read(path.read_bytes()), console))), end="")
     return True
