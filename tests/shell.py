@@ -67,10 +67,11 @@ class Shell:
         return text
 
     def task(self, *arguments: str, exit_code: int = 0) -> Task:
-        """The one task that a `--json` command prints."""
+        """The one task that a `--json` command prints; what it saved is told after it."""
         done = self(*arguments, "--json")
         assert done.returncode == exit_code, done.stderr.decode()
-        (line,) = done.stdout.splitlines()
+        line, *saved = done.stdout.splitlines()
+        assert len(saved) == any(option in arguments for option in ("--download", "--save"))
         return msgspec.json.decode(line, type=Task)
 
 

@@ -80,10 +80,14 @@ def test_resume_waits_for_every_task_of_every_account_and_saves_its_pictures(she
     submitted = _submit("main", "spare", "main")
     said = shell("resume", "--download", "out", "--json")
     assert said.return_value == 0
-    tasks = [msgspec.json.decode(line, type=Task) for line in said.stdout.splitlines()]
+    printed = said.stdout.splitlines()
+    tasks = [msgspec.json.decode(line, type=Task) for line in printed[::2]]
     assert {task.ref for task in tasks} == {task.ref for task in submitted}
     assert all(task.status is Status.COMPLETED for task in tasks)
-    assert len(list(Path("out").glob("*.png"))) == 15
+    files = [json.loads(line) for line in printed[1::2]]
+    assert [each["ref"] for each in files] == [task.ref for task in tasks]
+    assert {Path(path) for each in files for path in each["paths"]} == set(Path("out").glob("*.png"))
+    assert len(list(Path("out").iterdir())) == 15
     assert f"{submitted[0].ref} completed 100%" in said.stderr
     assert _lines(shell("tasks", "--json")) == []
     assert [line["status"] for line in _lines(shell("tasks", "--all", "--json"))] == ["completed"] * 3

@@ -163,6 +163,19 @@ def test_download_as_json_is_the_ref_and_the_paths(shell: Shell) -> None:
     assert [Path(path).is_file() for path in (shell.folder / each for each in told["paths"])] == [True] * 5
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("imagine", "pig", "--emulate", "apimart", "--download"), ("show", "REF", "--save")],
+    ids=["imagine", "show"],
+)
+def test_what_was_saved_is_told_to_a_pipe_after_the_task(arguments: tuple[str, ...], shell: Shell) -> None:
+    ref = shell.task("imagine", "a pig", "--emulate", "octopusx").ref
+    done = shell(*(ref if word == "REF" else word for word in arguments), "out", "--json")
+    task, files = map(json.loads, done.stdout.splitlines())
+    assert files["ref"] == f"{task['account']}:{task['id']}"
+    assert sorted(shell.folder / path for path in files["paths"]) == sorted((shell.folder / "out").iterdir())
+
+
 def test_a_download_of_nothing_is_said(shell: Shell) -> None:
     done = shell("download", unfinished(shell))
     assert (done.returncode, done.stdout) == (2, b"")

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 
 from mjbridge.cli.bridges import open_bridge
-from mjbridge.cli.output import saving, write_line
+from mjbridge.cli.output import saving, write_paths
 from mjbridge.cli.running import FOLDER
 
 
@@ -26,7 +25,7 @@ def download(config: str | None, /, ref: str, folder: Path, *, singles: bool, as
     with open_bridge(config, ref.partition(":")[0]) as bridge, saving() as on_progress:
         paths = bridge.download(bridge.fetch(ref), folder, singles=singles, on_progress=on_progress)
     if as_json:
-        write_line(msgspec.json.encode({"ref": ref, "paths": [str(path) for path in paths]}))
+        write_paths(ref, paths)
         return
     for path in paths:
         click.echo(str(path))

@@ -50,7 +50,9 @@ def tasks(config: str | None, /, *, everything: bool, dismiss: str | None, as_js
 @click.command()
 @click.option("--download", metavar="DIR", type=FOLDER, help="Save the pictures and clips in DIR.")
 @click.option("--timeout", metavar="SECONDS", type=SECONDS, default=600, show_default=True, help="Longest wait.")
-@click.option("--json", "as_json", is_flag=True, help="Print each task as one line of JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print each task as one line of JSON, and what --download saved as another."
+)
 @click.pass_obj
 def resume(config: str | None, /, *, download: Path | None, timeout: float, as_json: bool) -> int:
     """Poll the tasks of the journal until each has settled.

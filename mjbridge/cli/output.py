@@ -7,6 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final, Protocol
 
+import msgspec
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
@@ -92,9 +93,11 @@ def _percent(task: Task) -> int:
 
 
 def show_task(task: Task, saved: Sequence[Path], *, as_json: bool) -> None:
-    """A task for people, or as one line of JSON."""
+    """A task for people, or as one line of JSON, and where its files are as a second."""
     if as_json:
         write_line(task.to_json())
+        if saved:
+            write_paths(task.ref, saved)
         return
     console = Console(highlight=False, emoji=False)
     console.print(printable(f"{task.ref} {task.status}"), markup=False, soft_wrap=True)
@@ -151,6 +154,11 @@ def _keep_words(table: Table, copied: Sequence[Column], width: int) -> None:
     if sum(longest) + _NARROWEST * others + _BORDER * len(table.columns) < width:
         for column, word in zip(copied, longest, strict=True):
             column.width = word
+
+
+def write_paths(ref: str, paths: Sequence[Path]) -> None:
+    """Where a task's files are, as one line of JSON."""
+    write_line(msgspec.json.encode({"ref": ref, "paths": [str(path) for path in paths]}))
 
 
 def write_line(line: bytes) -> None:

@@ -45,7 +45,11 @@ def task_options(*, may_leave: bool = True) -> list[click.Parameter]:
         click.Option(
             ["--timeout"], metavar="SECONDS", type=SECONDS, default=600, show_default=True, help="Longest wait."
         ),
-        click.Option(["--json", "as_json"], is_flag=True, help="Print the task as one line of JSON."),
+        click.Option(
+            ["--json", "as_json"],
+            is_flag=True,
+            help="Print the task as one line of JSON, and what --download saved as another.",
+        ),
     ]
 
 

@@ -15,7 +15,7 @@ from mjbridge import pictures
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
 from mjbridge.cli.bridges import open_bridge, picture_folder
-from mjbridge.cli.output import saving, show_task, write_line
+from mjbridge.cli.output import saving, show_task
 from mjbridge.cli.running import FOLDER
 from mjbridge.task import Status, Task
 
@@ -29,7 +29,12 @@ _HALF_BLOCK = "▀"
 @click.argument("ref", metavar="REF|FILE")
 @click.option("--save", metavar="DIR", type=FOLDER, help="Save the task's files in DIR.")
 @click.option("--open", "opening", is_flag=True, help="Open the picture with whatever opens pictures here.")
-@click.option("--json", "as_json", is_flag=True, help="Print the task as one line of JSON instead.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the task as one line of JSON instead, and what --save saved as another.",
+)
 @click.pass_obj
 def show(config: str | None, /, ref: str, save: Path | None, *, opening: bool, as_json: bool) -> int:
     """Show a task's picture in the terminal.
@@ -51,10 +56,8 @@ def show(config: str | None, /, ref: str, save: Path | None, *, opening: bool, a
 def _show(bridge: Bridge, task: Task, save: Path | None, *, opening: bool, as_json: bool) -> int:
     finished = task.status is Status.COMPLETED and bool(task.images or task.video_urls)
     paths = _fetched(bridge, task, save) if finished and (save or opening or not as_json) else []
-    if as_json:
-        write_line(task.to_json())
-    elif not paths:
-        show_task(task, [], as_json=False)
+    if as_json or not paths:
+        show_task(task, paths if save else [], as_json=as_json)
     if paths and (opening or not as_json):
         _present(paths[0], opening=opening)
     return FAILURE if task.status in (Status.FAILED, Status.CANCELLED) else 0
