@@ -15,7 +15,7 @@ import msgspec
 from mjbridge import callbacks, downloads, keys, pictures, records, requirements, waiting
 from mjbridge import config as configuration
 from mjbridge.account import Account
-from mjbridge.commands import Command, FollowUp, Press, check_task_id
+from mjbridge.commands import Command, FollowUp, Press, check_ref
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
 from mjbridge.errors import ConfigError, InvalidCommand, PluginError, TaskFailed
 from mjbridge.events import Events, Listener
@@ -292,10 +292,7 @@ class Bridge(Vocabulary):
         return wanted
 
     def _owner(self, task: Task | str) -> tuple[Account, str]:
-        name, _, task_id = _ref(task).partition(":")
-        if not name or not task_id:
-            raise InvalidCommand(f"{_ref(task)!r} is not a ref: write it as account:id")
-        check_task_id(task_id)
+        name, task_id = check_ref(_ref(task))
         return self.account(name), task_id
 
     def _open(self, name: str, settings: AccountSettings) -> Account:

@@ -76,6 +76,11 @@ def _slip(name: str, value: Any) -> dict[str, Any]:
         (lambda: Upscale(task_id="1"), "one of the two"),
         (lambda: Upscale(task_id="1", index=1, kind="subtle"), "one of the two"),
         (lambda: Upscale(task_id="1", index=5), "numbered 1 to 4"),
+        (
+            lambda: Upscale(task_id="1", **_slip("index", "2")),
+            "index is '2', which is text and not a number; a grid's pic",
+        ),
+        (lambda: Vary(task_id="1", **_slip("index", 2.0)), "index is 2.0; a grid's pictures are numbered 1 to 4"),
         (lambda: Upscale(task_id="1", kind="8x"), "kind is '8x'"),
         (lambda: Vary(task_id="1", strength="weak"), "strength is 'weak'"),
         (lambda: Zoom(task_id="1", ratio=1.8), "confirmed with --zoom 1 to 2"),

@@ -8,6 +8,7 @@ import platformdirs
 
 from mjbridge import config as configuration
 from mjbridge.bridge import Bridge
+from mjbridge.commands import check_ref
 from mjbridge.config import EMULATOR, AccountSettings, Config
 
 EMULATED: Final = "emulated-"
@@ -23,6 +24,12 @@ def open_bridge(config_file: str | None, account: str | None) -> Bridge:
         config = configuration.load(config_file)
     remembering = {name: _remembering(name, settings) for name, settings in config.accounts.items()}
     return Bridge(msgspec.structs.replace(config, accounts=remembering))
+
+
+def open_owner(config_file: str | None, ref: str) -> Bridge:
+    """A bridge for one command on the task of a ref. What is no ref is told before any configuration is looked for."""
+    account, _ = check_ref(ref)
+    return open_bridge(config_file, account)
 
 
 def _remembering(name: str, settings: AccountSettings) -> AccountSettings:

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from mjbridge.cli.bridges import open_bridge
+from mjbridge.cli.bridges import open_owner
 from mjbridge.cli.output import saving, write_paths
 from mjbridge.cli.running import FOLDER
 
@@ -22,7 +22,7 @@ def download(config: str | None, /, ref: str, folder: Path, *, singles: bool, as
     Those of the task REF in DIR (default: here); their paths are printed. What is there already is not fetched again,
     and what broke off goes on where it stopped.
     """
-    with open_bridge(config, ref.partition(":")[0]) as bridge, saving() as on_progress:
+    with open_owner(config, ref) as bridge, saving() as on_progress:
         paths = bridge.download(bridge.fetch(ref), folder, singles=singles, on_progress=on_progress)
     if as_json:
         write_paths(ref, paths)

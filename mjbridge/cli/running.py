@@ -10,7 +10,7 @@ import click
 from mjbridge import waiting
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
-from mjbridge.cli.bridges import EMULATED, open_bridge
+from mjbridge.cli.bridges import EMULATED, open_bridge, open_owner
 from mjbridge.cli.output import progress, saving, show_task
 from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.printing import printable
@@ -76,7 +76,7 @@ def new_task(name: str, ask: Ask, text: str, *parameters: click.Parameter) -> cl
     def run(config: str | None, /, account: str | None, emulate: str | None, **values: Any) -> int:
         shown = _shown(values)
         route = chosen_route(account, emulate)
-        return with_bridge(config, route, lambda bridge: ask(bridge, route=route, **values), **shown)
+        return with_bridge(open_bridge(config, route), lambda bridge: ask(bridge, route=route, **values), **shown)
 
     options = [*parameters, *route_options(), *task_options()]
     return click.Command(name, callback=click.pass_obj(run), params=options, help=text)
@@ -87,15 +87,15 @@ def follow_up(name: str, ask: Ask, text: str, *parameters: click.Parameter, may_
 
     def run(config: str | None, /, ref: str, **values: Any) -> int:
         shown = _shown(values)
-        return with_bridge(config, ref, lambda bridge: ask(bridge, ref, **values), **shown)
+        return with_bridge(open_owner(config, ref), lambda bridge: ask(bridge, ref, **values), **shown)
 
     options = [click.Argument(["ref"]), *parameters, *task_options(may_leave=may_leave)]
     return click.Command(name, callback=click.pass_obj(run), params=options, help=text)
 
 
-def with_bridge(config: str | None, ref: str, start: Callable[[Bridge], Task], **shown: Any) -> int:
-    """Run a command on the account of a ref (or on the route of that name)."""
-    with open_bridge(config, ref.partition(":")[0]) as bridge:
+def with_bridge(bridge: Bridge, start: Callable[[Bridge], Task], **shown: Any) -> int:
+    """Run a command on a bridge of its own."""
+    with bridge:
         return finish(bridge, lambda: start(bridge), **shown)
 
 

@@ -14,10 +14,11 @@ from rich.style import Style
 from mjbridge import pictures
 from mjbridge.bridge import Bridge
 from mjbridge.cli import FAILURE
-from mjbridge.cli.bridges import open_bridge, picture_folder
+from mjbridge.cli.bridges import open_owner, picture_folder
 from mjbridge.cli.output import saving, show_task
 from mjbridge.cli.running import FOLDER
 from mjbridge.task import Status, Task
+from mjbridge.wire import is_http
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,9 +48,11 @@ def show(config: str | None, /, ref: str, save: Path | None, *, opening: bool, a
             raise click.UsageError("--save and --json are for a task, and this is a file")
         _present(Path(ref), opening=opening)
         return 0
+    if is_http(ref):
+        raise click.UsageError(f"{ref} is an address: show takes a picture's FILE, or the REF of a task")
     if ":" not in ref:
         raise click.UsageError(f"{ref} is neither a file nor a REF, which is written account:id")
-    with open_bridge(config, ref.partition(":")[0]) as bridge:
+    with open_owner(config, ref) as bridge:
         return _show(bridge, bridge.fetch(ref), save, opening=opening, as_json=as_json)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from mjbridge.bridge import Bridge
-from mjbridge.cli.bridges import open_bridge
+from mjbridge.cli.bridges import open_bridge, open_owner
 from mjbridge.cli.output import show_task
 from mjbridge.cli.running import chosen_route, follow_up, new_task, route_options, task_options, with_bridge
 from mjbridge.commands import Dimensions, Direction, Enlargement, Motion, Strength
@@ -231,11 +231,13 @@ def _video(config: str | None, /, source: str, account: str | None, emulate: str
     if ":" in source and not inputs.is_address(source) and not inputs.is_content(source) and not Path(source).exists():
         if account or emulate:
             raise click.UsageError("a video of a task is made by its account, and has no --account or --emulate")
-        return with_bridge(config, source, lambda bridge: bridge.animate(source, **of_task, **own), **values)
+        return with_bridge(
+            open_owner(config, source), lambda bridge: bridge.animate(source, **of_task, **own), **values
+        )
     if any(of_task.values()):
         raise click.UsageError("--index and --auto are of a task's grid, and SOURCE is a picture")
     picture, route = PICTURE.convert(source, None, None), chosen_route(account, emulate)
-    return with_bridge(config, route, lambda bridge: bridge.video(picture, route=route, **own), **values)
+    return with_bridge(open_bridge(config, route), lambda bridge: bridge.video(picture, route=route, **own), **values)
 
 
 VIDEO: Final = click.Command(
@@ -279,7 +281,7 @@ upload.params.extend(route_options())
 @click.pass_obj
 def seed(config: str | None, /, ref: str) -> None:
     """Print the seed of the task REF."""
-    with open_bridge(config, ref.partition(":")[0]) as bridge:
+    with open_owner(config, ref) as bridge:
         click.echo(printable(bridge.seed(ref)))
 
 
@@ -289,7 +291,7 @@ def seed(config: str | None, /, ref: str) -> None:
 @click.pass_obj
 def cancel(config: str | None, /, ref: str, *, as_json: bool) -> None:
     """End the task REF, which is on its way or waits for input."""
-    with open_bridge(config, ref.partition(":")[0]) as bridge:
+    with open_owner(config, ref) as bridge:
         show_task(bridge.cancel(ref), [], as_json=as_json)
 
 
@@ -299,7 +301,7 @@ def cancel(config: str | None, /, ref: str, *, as_json: bool) -> None:
 @click.pass_obj
 def fetch(config: str | None, /, ref: str, *, wait: bool, **shown: Any) -> int:
     """Show the task REF as it stands."""
-    return with_bridge(config, ref, lambda bridge: bridge.fetch(ref), no_wait=not wait, **shown)
+    return with_bridge(open_owner(config, ref), lambda bridge: bridge.fetch(ref), no_wait=not wait, **shown)
 
 
 fetch.params.extend(task_options(may_leave=False))

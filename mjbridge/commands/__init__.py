@@ -4,7 +4,7 @@ from typing import Final, get_args
 
 from mjbridge.commands.base import Command
 from mjbridge.commands.checks import GRID
-from mjbridge.commands.checks import task_id as check_task_id
+from mjbridge.commands.checks import ref as check_ref
 from mjbridge.commands.follow_ups import (
     Animate,
     ByButton,
@@ -99,5 +99,5 @@ __all__ = [
     "Vary",
     "Video",
     "Zoom",
-    "check_task_id",
+    "check_ref",
 ]

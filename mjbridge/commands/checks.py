@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mjbridge.errors import InvalidCommand
+from mjbridge.wire import is_http
 
 GRID = range(1, 5)
 """The pictures of a grid: 1 top left, 2 top right, 3 bottom left, 4 bottom right."""
@@ -59,7 +60,8 @@ def yes_or_no(name: str, value: object) -> None:
 def in_grid(index: object) -> None:
     """The number of a picture in a grid, or of a clip among the videos."""
     if type(index) is not int or index not in GRID:
-        raise InvalidCommand(f"index is {index}; a grid's pictures are numbered {GRID[0]} to {GRID[-1]}")
+        given = f"{index!r}, which is text and not a number" if isinstance(index, str) else str(index)
+        raise InvalidCommand(f"index is {given}; a grid's pictures are numbered {GRID[0]} to {GRID[-1]}")
 
 
 def task_id(value: object) -> None:
@@ -68,3 +70,13 @@ def task_id(value: object) -> None:
     # A path would lead elsewhere: these two are the ids that quoting leaves as they are.
     if value in (".", ".."):
         raise InvalidCommand(f"task_id {value!r} is no task's id")
+
+
+def ref(value: str) -> tuple[str, str]:
+    """What can be a task's ref: its account's name, and the task's id."""
+    account, _, task = value.partition(":")
+    if not account or not task or is_http(value):
+        what = "is an address, and not a ref" if is_http(value) else "is not a ref"
+        raise InvalidCommand(f"{value!r} {what}: write it as account:id")
+    task_id(task)
+    return account, task
