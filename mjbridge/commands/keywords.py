@@ -9,7 +9,7 @@ from mjbridge.pictures.inputs import Picture
 
 
 class Common(TypedDict, total=False):
-    """What nearly every command takes: see `Command`."""
+    """What every method takes but `press`, `upload` and `cancel`: see `Command`."""
 
     speed: str | None
     state: str | None
