@@ -137,8 +137,8 @@ def test_what_a_record_leaves_empty_erases_no_property() -> None:
 def test_the_times_of_a_canonical_record_are_utc_whatever_their_zone() -> None:
     line = b'{"schema_version":1,"id":"1","provider":"mjproxy","submitted_at":"2024-11-03T08:15:18","finished_at":"%b"}'
     task = mjbridge.normalize(line % b"2024-11-03T08:15:18+08:00")
-    assert task.finished_at == datetime(2024, 11, 3, 0, 15, 18, tzinfo=UTC)
-    assert (task.submitted_at, task.finished_at.tzinfo) == (datetime(2024, 11, 3, 8, 15, 18, tzinfo=UTC), UTC)
+    assert task.submitted_at == datetime(2024, 11, 3, 8, 15, 18, tzinfo=UTC)
+    assert repr(task.finished_at) == repr(datetime(2024, 11, 3, 0, 15, 18, tzinfo=UTC))
     with pytest.raises(mjbridge.MalformedRecord, match="not a canonical task"):
         mjbridge.normalize(line % b"0001-01-01T00:00:00+08:00")
 
