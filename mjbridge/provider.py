@@ -92,11 +92,16 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """A vendor's own error object: its text, its code verbatim, and keys of `refusals` that come before the code."""
+    """A vendor's own error object: its text, its code verbatim, and keys of `refusals` that come before the code.
+
+    `documented`: its shape alone is the vendor's, whatever the code. `names_task`: beside it, the reply names a task.
+    """
 
     message: str
     code: str = ""
     keys: tuple[str, ...] = ()
+    documented: bool = True
+    names_task: bool = False
 
 
 class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,6 +123,8 @@ _SERVER_ERROR: Final = 500
 _NO_STATUS: Final = 600
 # These refuse by themselves, with any body. Any other may come from a proxy that knows nothing of the request's fate.
 _REFUSING_STATUSES: Final = frozenset({401, 402, 403, 429, 503})
+# Whoever tells of a time-out, in whatever words, does not know what became of the request.
+_TIME_OUTS: Final = frozenset({408, 504, 524})
 
 
 # Midjourney's own words, as its bot and the vendors' pages have them: moderation, and what it cannot draw.
@@ -310,7 +317,7 @@ class Provider:
             vendor_code=complaint.code if complaint else "",
             retry_after=response.retry_after,
             body=response.text,
-            accepted=known.accepted if known else "no" if complaint or _refuses(response.status) else "maybe",
+            accepted=_accepted(status if response.ok else response.status, complaint, known),
         )
 
     def complaint(self, response: HttpResponse) -> Complaint | None:
@@ -372,6 +379,20 @@ class Provider:
         return Unsupported(f"{self.name} has no {field}" + (f": {way_round}" if way_round else ""), provider=self.name)
 
 
+def _accepted(status: int, complaint: Complaint | None, known: Refusal | None) -> Accepted:
+    """What a reply that is no success proves of a submit: who takes a doubt for a refusal pays twice.
+
+    A refusal is a row of `refusals`, a status that refuses by itself, or the vendor's own error object around a status
+    that blames the request. A reply that names a task is none, nor is a time-out, an unknown code or a failure.
+    """
+    if status in _TIME_OUTS or (complaint and complaint.names_task):
+        return "maybe"
+    if known:
+        return known.accepted
+    blames = complaint and complaint.documented and not issubclass(_status_category(status), Unavailable)
+    return "no" if blames or _refuses(status) else "maybe"
+
+
 def _refuses(status: int) -> bool:
     return status in _REFUSING_STATUSES
 
@@ -398,6 +419,14 @@ def _told_status(complaint: Complaint | None) -> int | None:
 def _status_category(status: int) -> type[MJBridgeError]:
     by_class = InvalidCommand if _CLIENT_ERROR <= status < _SERVER_ERROR else Unavailable
     return _STATUS_CATEGORIES.get(status, by_class)
+
+
+_TASK_KEYS: Final = ("id", "task_id", "taskId", "result", "data")
+
+
+def names_task(document: Mapping[str, Any]) -> bool:
+    """Whether anything stands where one dialect or another names a task."""
+    return any(document.get(key) for key in _TASK_KEYS)
 
 
 def object_in(response: HttpResponse) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """What each answer means, whatever its status, body and size, for a read and for a submit."""
 
 import gzip
+import json
 import tracemalloc
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from mjbridge import (
     AuthenticationError,
+    Bridge,
     ContentRejected,
     HttpRequest,
     InvalidCommand,
@@ -26,6 +28,7 @@ from mjbridge.transport import RequestsTransport
 from tests.exchanges import (
     FOREIGN,
     HTML,
+    KEY,
     OPERATIONS,
     REF,
     REFUSAL,
@@ -35,6 +38,7 @@ from tests.exchanges import (
     failure,
     fetch,
     submit,
+    submit_reply,
     task_reply,
 )
 from tests.servers import Connection, answering, reply
@@ -126,8 +130,6 @@ OWN_WORDS: Final = {
     404: TaskNotFound,
     422: InvalidCommand,
     429: RateLimited,
-    500: Unavailable,
-    502: Unavailable,
     503: Unavailable,
 }
 REFUSING: Final = (401, 402, 403, 429, 503)
@@ -147,6 +149,90 @@ def test_a_status_with_the_vendors_own_error_object_is_a_refusal(
         assert (error.accepted, error.http_status) == ("no", status)
         assert (error.vendor_code, error.message) == ("some_error", "the vendor says no")
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 408, 409, 500, 502, 504, 524])
+def test_an_error_object_with_an_unknown_code_proves_nothing_where_the_status_blames_no_request(
+    status: int, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(answering(reply(REFUSAL, status)))
+    error = failure(submit, bridge(provider, server.url))
+    assert type(error) is SubmissionUnknown
+    assert (error.accepted, error.message, len(server.requests)) == ("maybe", "the vendor says no", 1)
+    assert type(failure(fetch, bridge(provider, server.url))) is Unavailable
+
+
+_SPRING: Final = b'{"timestamp": "2026-11-22T00:00:00Z", "status": %d, "error": "%s", "path": "/mj/submit/imagine"}'
+UNPROVEN: Final = {
+    "Spring's 504": (504, _SPRING % (504, b"Gateway Timeout")),
+    "Spring's 500": (500, _SPRING % (500, b"Internal Server Error")),
+    "Envoy's 504": (504, b'{"code": 504, "msg": "upstream request timeout"}'),
+    "APISIX's 502": (502, b'{"code": 502, "message": "Bad Gateway"}'),
+    "a foreign 400": (400, b'{"code": 400, "msg": "bad"}'),
+    "a code of the table in a time-out": (504, b'{"code": 9, "description": "refused"}'),
+    "a foreign -1": (502, b'{"code": -1, "msg": "upstream request timeout"}'),
+    "200 and an id": (200, b'{"code": 200, "description": "ok", "result": "1730621826053455"}'),
+    "0 and an id": (200, b'{"code": 0, "description": "success", "result": "1730621826053455"}'),
+    "2 and an id": (200, b'{"code": 2, "description": "?", "result": "1730621826053455"}'),
+    "a word and an id": (200, b'{"code": "success", "message": "", "data": "1730621826053455"}'),
+    "a refusing code and an id": (200, b'{"code": 9, "description": "failed", "result": "1730621826053455"}'),
+    "a full queue and an id": (200, b'{"code": 23, "description": "queue full", "result": "1730621826053455"}'),
+    "no error and an id": (200, b'{"error": "", "code": 0, "result": "1730621826053455"}'),
+    "an error and an id": (400, b'{"error": {"message": "?", "type": "?"}, "id": "1730621826053455"}'),
+    "an error text and an id": (400, b'{"error": "?", "task_id": "1730621826053455"}'),
+}
+
+
+@pytest.mark.parametrize("answer", UNPROVEN)
+def test_what_is_no_refusal_of_the_pages_is_bought_nowhere_else(
+    answer: str, provider: str, scripted: StartServer
+) -> None:
+    """Gateways and unknown codes write JSON too, and a reply that names a task may have made it."""
+    status, body = UNPROVEN[answer]
+    server, spare = scripted(answering(reply(body, status))), scripted(answering(submit_reply("mjproxy")))
+    accounts = {
+        "main": {"provider": provider, "base_url": server.url, "api_key": KEY},
+        "spare": {"provider": "mjproxy", "base_url": spare.url},
+    }
+    with Bridge({"accounts": accounts, "routes": {"default": ["main", "spare"]}}) as opened:
+        error = failure(lambda bridge: bridge.imagine("a lighthouse"), opened)
+    assert type(error) is SubmissionUnknown
+    assert (error.accepted, len(server.requests), spare.requests) == ("maybe", 1, [])
+
+
+@pytest.mark.parametrize(
+    ("vendor", "status", "body"),
+    [
+        ("apimart", 500, {"error": {"code": 500, "message": "?", "type": "server_error"}}),
+        ("apimart", 500, {"error": {"message": "?", "type": "internal_error"}}),
+        ("apimart", 502, {"error": {"code": 502, "message": "?", "type": "bad_gateway"}}),
+        ("apimart", 502, {"code": 9, "description": "refused"}),
+        ("apimart", 200, {"code": 9, "description": "refused"}),
+        ("mjproxy", 500, {"error": {"message": "?", "type": "new_api_error"}}),
+        ("mjproxy", 200, {"success": False, "code": -1, "message": "?", "timestamp": "1"}),
+        ("mjproxy", 200, {"code": 9, "description": "?", "result": None, "properties": {}}),
+        ("mjproxy", 200, {"code": 23, "description": "?", "result": None}),
+        ("mjproxy", 200, {"code": 23, "description": "?", "result": ""}),
+        ("mjproxy", 500, {"description": "get_channel_info_failed ", "type": "upstream_error", "code": 4}),
+    ],
+)
+def test_a_refusal_of_the_pages_goes_on_to_the_next_account(
+    vendor: str, status: int, body: dict[str, Any], scripted: StartServer
+) -> None:
+    server = scripted(answering(reply(json.dumps(body).encode(), status)))
+    accounts = {
+        "main": {"provider": vendor, "base_url": server.url, "api_key": KEY},
+        "spare": {"provider": "mjproxy", "base_url": "emulator:"},
+    }
+    with Bridge({"accounts": accounts, "routes": {"default": ["main", "spare"]}}) as opened:
+        task = opened.imagine("a lighthouse")
+    assert (task.account, [each.category for each in task.attempts]) == ("spare", ["Unavailable"])
+
+
+def test_a_refusal_in_the_relays_own_shape_needs_no_known_code(scripted: StartServer, bridge: OpenBridge) -> None:
+    own = b'{"description": "mode_not_allowed ", "type": "one_hub_error", "code": 7}'
+    error = failure(submit, bridge("mjproxy", scripted(answering(reply(own, 400))).url))
+    assert (type(error), error.accepted, error.vendor_code) == (InvalidCommand, "no", "7")
 
 
 @pytest.mark.parametrize("body", [HTML, b"", b"null"], ids=["html", "empty", "null"])

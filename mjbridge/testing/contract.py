@@ -59,6 +59,11 @@ _NO_PROOF: Final = (
     HttpResponse(502, b"<html>bad gateway</html>"),
     HttpResponse(504, b""),
     HttpResponse(524, b""),
+    # What gateways before a vendor write.
+    HttpResponse(500, b'{"status": 500, "error": "Internal Server Error", "path": "/"}'),
+    HttpResponse(502, b'{"code": 502, "message": "Bad Gateway"}'),
+    HttpResponse(504, b'{"code": 504, "msg": "upstream request timeout"}'),
+    HttpResponse(504, b'{"error": {"code": "504", "message": "Gateway Timeout"}}'),
 )
 
 

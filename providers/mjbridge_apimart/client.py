@@ -53,7 +53,7 @@ from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.pictures import inputs, masks
 from mjbridge.pictures.inputs import Takes
-from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, object_in
+from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, names_task, object_in
 from mjbridge.task import NO_RAW
 from mjbridge.wire import Attachment
 from mjbridge_apimart import records
@@ -66,7 +66,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     # Codes in words: `error.code`, or the beginning of `error.message`.
     "get_channel_failed": Refusal(Unavailable, "no channel is free, told with HTTP 400"),
     "build_request_failed": Refusal(InvalidCommand, "a parameter is wrong, told with HTTP 500"),
-    "idempotency_in_progress": Refusal(RateLimited, "the same request is still running"),
+    "idempotency_in_progress": Refusal(RateLimited, "the same request is still running", accepted="maybe"),
     "idempotency_key_reused": Refusal(InvalidCommand, "another request had this key"),
     "idempotency_unavailable": Refusal(Unavailable, "the request was not run"),
     "idempotency_result_indeterminate": Refusal(Unavailable, "the platform itself cannot tell", accepted="maybe"),
@@ -78,6 +78,10 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "9": Refusal(Unavailable, "the service refused"),
     "24": Refusal(ContentRejected, "a banned prompt; refunded"),
     "HTTP 422": Refusal(ContentRejected, "moderation refused the prompt or a picture; refunded"),
+    # What `error.type` says around a failure, by the tabs and the table of the pages.
+    "server_error at HTTP 500": Refusal(Unavailable, "the platform failed, in its own words"),
+    "internal_error at HTTP 500": Refusal(Unavailable, "the platform failed, in its own words"),
+    "bad_gateway at HTTP 502": Refusal(Unavailable, "the upstream refused"),
 }
 
 
@@ -230,12 +234,14 @@ class APIMart(Provider):
         error = document.get("error")
         if isinstance(error, str) and error:
             error = {"message": error}
-        if fields.is_object(error) and "status" not in document:
-            return _complaint(error)
+        named = names_task(document)
+        if fields.is_object(error) and error and "status" not in document:
+            return _complaint(error, response.status, documented=True, named=named)
         code = fields.text(document.get("code"))
         if code is None or fields.whole(code) in _ACCEPTED or "task_id" in _entry(document):
             return None
-        return _complaint(document)
+        # The shape of these is on no page, and any gateway's looks like it: only the codes of the table tell.
+        return _complaint(document, response.status, documented=False, named=named)
 
     def normalize(self, record: Record) -> Task:
         """A record of the Midjourney query, the unified query or the webhook."""
@@ -282,12 +288,14 @@ def _entry(answer: Mapping[str, Any]) -> dict[str, Any]:
 _OF_A_TASK: Final = re.compile("task|parent|任务", re.IGNORECASE)
 
 
-def _complaint(error: Mapping[str, Any]) -> Complaint:
+def _complaint(error: Mapping[str, Any], status: int, *, documented: bool, named: bool) -> Complaint:
     """Codes come as numbers, words, numeric text, `""` or not at all."""
     message = fields.text(error.get("message")) or fields.text(error.get("description")) or "the vendor gives no reason"
-    code = fields.text(error.get("code")) or fields.text(error.get("type")) or ""
+    kind = fields.text(error.get("type")) or ""
+    code = fields.text(error.get("code")) or kind
     slug = message.partition(":")[0].strip()
-    return Complaint(message, code, (slug, f"{code} of a task") if _OF_A_TASK.search(message) else (slug,))
+    of_a_task = f"{code} of a task" if _OF_A_TASK.search(message) else ""
+    return Complaint(message, code, (slug, of_a_task, code, f"{kind} at HTTP {status}"), documented, named)
 
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

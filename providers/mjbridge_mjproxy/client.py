@@ -60,7 +60,7 @@ from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
-from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, object_in
+from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, names_task, object_in
 from mjbridge.wire import PICTURE_LIMIT
 from mjbridge_mjproxy import bodies, forms, records, rows
 from mjbridge_mjproxy.records import Form
@@ -86,8 +86,10 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "unmarshal_response_body_failed": Refusal(Unavailable, "the upstream's answer cannot be read; nothing is charged"),
     "empty_response_body": Refusal(Unavailable, "the upstream's answer is empty; nothing is charged"),
     "insert_midjourney_task_failed": Refusal(Unavailable, "accepted and charged, but not kept", accepted="maybe"),
+    "new_api_error at HTTP 500": Refusal(Unavailable, "the gateway failed before anything was relayed"),
     # The submit codes: ReturnCode of novicezk and trueai, new-api's 5 and 30.
-    "-1": Refusal(Unavailable, "trueai's business limits: too many tasks, queue or service off"),
+    # At HTTP 500 it is any exception of trueai's, and proves nothing.
+    "-1 at HTTP 200": Refusal(Unavailable, "trueai's limits: tasks, queue, a service off; or a wrong JSON type"),
     "3 at HTTP 404": Refusal(TaskNotFound, "trueai's answer for an unknown parent"),
     "3": Refusal(Unavailable, "no usable Midjourney account; novicezk says it of a missing parent too"),
     "4": Refusal(InvalidCommand, "a parameter is wrong, or the parent is not finished"),
@@ -245,19 +247,22 @@ class FamilyProvider(Provider):
     def complaint(self, response: HttpResponse) -> Complaint | None:
         """A refusing submit envelope, new-api's flat `{description, type, code}`, or an `{error}` of its gateway."""
         document = object_in(response)
-        error = document.get("error")
-        if isinstance(error, str):
-            return Complaint(error, error)
-        if fields.is_object(error):
-            return Complaint(
-                _message(error, "message"), fields.text(error.get("code")) or fields.text(error.get("type")) or ""
-            )
-        code = fields.text(document.get("code"))
-        if code is None or "id" in document or fields.whole(code) in ACCEPTED:
+        if "id" in document:
             return None
-        message = _message(document, "description", "message")
+        # novicezk's page shows an id beside a full queue: whether there is such a task, nobody says.
+        named = names_task(document)
+        error = document.get("error")
+        if error and isinstance(error, str):
+            return Complaint(error, error, names_task=named)
+        told = fields.mapping(error) or document
+        code, kind = fields.text(told.get("code")) or "", fields.text(told.get("type")) or ""
+        if told is document and (not code or fields.whole(code) in ACCEPTED):
+            return None
+        message = _message(told, "description", "message")
         slug = message.partition(":")[0].strip()
-        return Complaint(message, code, (slug, f"{code} at HTTP {response.status}"))
+        keys = (slug, f"{code} at HTTP {response.status}", code, f"{kind} at HTTP {response.status}")
+        # Without the relays' `type`, the object of any gateway looks like this: then only the family's own codes tell.
+        return Complaint(message, code or kind, keys, documented=bool(kind), names_task=named)
 
     def normalize(self, record: Record) -> Task:
         """Any wire record of the family."""
