@@ -250,10 +250,16 @@ class Provider:
         """The address that the vendor gives a picture."""
         if Upload not in self.supports:
             raise self.unsupported(f"{field} by content", "it takes addresses alone: give an http(s) URL")
-        task = yield from self.submit(Upload(images=(picture,)))
+        task = yield from self.hosted(Upload(images=(picture,)))
         if not inputs.is_address(task.images[0]):
             raise MalformedReply(f"the vendor's address for {field} is none: {task.images[0]}", accepted="maybe")
         return task.images[0]
+
+    def hosted(self, command: Upload) -> Flow[Task]:
+        """The upload of a picture for another command, which has not left yet: however it fails, nothing is bought."""
+        command = yield from self.converted(command)
+        reply = yield msgspec.structs.replace(self.request(command), submits=False)
+        return self.accepted(command, reply)
 
     def presses(self, command: Command) -> TypeGuard[ByButton]:
         """Whether a follow-up is said by pressing the parent's own button; `Unsupported` for what no button says."""

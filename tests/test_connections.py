@@ -21,6 +21,7 @@ from mjbridge import (
     MalformedReply,
     SubmissionUnknown,
     Unavailable,
+    Upload,
     WaitTimeout,
 )
 from mjbridge.emulator import pictures
@@ -30,6 +31,7 @@ from tests.exchanges import (
     ENDLESS,
     HTML,
     OPERATIONS,
+    PNG,
     REF,
     REFUSAL,
     SILENCES,
@@ -47,7 +49,7 @@ from tests.exchanges import (
     task_reply,
 )
 from tests.processes import PATIENCE
-from tests.servers import Connection, answering, certified, nobody, reply
+from tests.servers import Connection, Handler, answering, certified, nobody, reply
 
 # No connection: nothing was sent.
 
@@ -206,15 +208,38 @@ def test_a_follow_up_whose_parent_cannot_be_read_was_not_submitted(scripted: Sta
     assert not any(request.startswith(b"POST") for request in server.requests)
 
 
-def test_a_picture_that_cannot_be_uploaded_is_no_submit_and_the_route_goes_on(scripted: StartServer) -> None:
-    """An upload costs nothing: however it fails, nothing can have been accepted."""
-    server = scripted(silent)
-    silent_account = {"provider": "apimart", "base_url": server.url, "api_key": "sk-1", "read_timeout": BRIEF}
-    accounts = {"main": silent_account, "spare": {"provider": "cometapi", "base_url": "emulator:"}}
-    with Bridge({"accounts": accounts, "routes": {"default": ["main", "spare"]}}) as opened:
-        task = opened.imagine("a lighthouse", images=(pictures.grid("a cat"),))
+@pytest.mark.parametrize("failing", [silent, resetting, answering(reply(HTML, 502))], ids=["silent", "reset", "502"])
+@pytest.mark.parametrize(
+    ("vendor", "path"),
+    [
+        ("apimart", b"/v1/uploads/images"),
+        ("mjproxy", b"/mj/submit/upload-discord-images"),
+        ("octopusx", b"/mj/submit/upload-discord-images"),
+    ],
+)
+def test_a_picture_that_cannot_be_uploaded_is_no_submit_and_the_route_goes_on(
+    vendor: str, path: bytes, failing: Handler, scripted: StartServer, tmp_path: Path
+) -> None:
+    """What was to be bought has not left: however the upload fails, nothing of it can have been accepted."""
+    server = scripted(failing)
+    account = {"provider": vendor, "base_url": server.url, "api_key": "sk-1", "read_timeout": BRIEF}
+    accounts = {"main": account, "spare": {"provider": "mjproxy", "base_url": "emulator:"}}
+    journal = f"{tmp_path}/journal.db"
+    with Bridge({"accounts": accounts, "routes": {"default": ["main", "spare"]}, "journal": journal}) as opened:
+        task = opened.imagine("a lighthouse", style_reference=(pictures.grid("a cat"),))
+        assert opened.journal is not None
+        assert [each.account for each in opened.journal.all()] == ["spare"]
     assert (task.account, [each.category for each in task.attempts]) == ("spare", ["Unavailable"])
-    assert [request.split(b" ")[1] for request in server.requests] == [b"/v1/uploads/images"]
+    assert [request.split(b" ")[1] for request in server.requests] == [path]
+
+
+def test_an_upload_that_is_all_that_was_asked_for_may_cost_where_the_relay_has_a_price_for_it(
+    scripted: StartServer, bridge: OpenBridge
+) -> None:
+    """new-api's default prices name `mj_upload`."""
+    server = scripted(answering(reply(HTML, 502)))
+    error = failure(lambda opened: opened.submit(Upload(images=(PNG,)), "a"), bridge("octopusx", server.url))
+    assert (type(error), len(server.requests)) == (SubmissionUnknown, 1)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

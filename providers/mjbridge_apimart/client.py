@@ -167,7 +167,7 @@ class APIMart(Provider):
     def submit(self, command: Command) -> Flow[Task]:
         """An upload makes no task, and costs nothing."""
         if isinstance(command, Upload):
-            return (yield from self._uploads(command))
+            return (yield from self.hosted(command))
         return (yield from super().submit(command))
 
     def presses(self, command: Command) -> TypeGuard[ByButton]:
@@ -183,7 +183,7 @@ class APIMart(Provider):
             command = msgspec.structs.replace(command, mask=masks.to_vendor(mask, self.options.repaints))
         return (yield from super().converted(command))
 
-    def _uploads(self, command: Upload) -> Flow[Task]:
+    def hosted(self, command: Upload) -> Flow[Task]:
         """One by one: https://docs.apimart.ai/en/api-reference/uploads/images names no price."""
         if unsaid := next((field for field in ("speed", "state") if getattr(command, field)), None):
             raise self.unsupported(f"{unsaid} on Upload", "an upload is a picture alone")
