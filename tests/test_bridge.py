@@ -105,6 +105,17 @@ def test_follow_ups_by_option_are_said_by_index_even_where_buttons_are_known() -
     assert transport.requests[1].path == "/mj/submit/change"
 
 
+def test_a_video_of_cometapis_list_is_read_by_itself_once_and_only_where_it_was_asked_for() -> None:
+    listed = [{"id": str(number % 40), "status": "SUCCESS", "action": "VIDEO"} for number in range(80)]
+    alone = {**listed[7], "videoUrl": "https://cdn.example/7.mp4"}
+    bridge, transport, _ = scripted(
+        [HttpResponse(200, json.dumps(answer).encode()) for answer in (listed, alone)], provider="cometapi"
+    )
+    (task,) = bridge.fetch_many(["main:7"])
+    assert task.video_urls == ("https://cdn.example/7.mp4",)
+    assert [request.path for request in transport.requests] == ["/mj/task/list-by-condition", "/mj/task/7/fetch"]
+
+
 def test_an_accepted_code_of_apimart_is_never_a_refusal() -> None:
     """21 waits for input; a body that names a task is no complaint, whatever its code."""
     for code in (21, 22, 500):

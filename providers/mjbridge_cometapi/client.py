@@ -129,8 +129,12 @@ class CometAPI(FamilyProvider):
     def fetch_many(self, task_ids: Sequence[str]) -> Flow[list[Task]]:
         """The list's items have no `videoUrl`, which the page of a single task has: a finished video is read there."""
         tasks = yield from super().fetch_many(task_ids)
+        # What was asked for, and each once: what else stands in the list, and how often, is the vendor's to say.
+        wanted = set(task_ids)
         for place, task in enumerate(tasks):
-            if task.status is Status.COMPLETED and task.action in _FILMS and not task.video_urls:
+            finished = task.status is Status.COMPLETED and task.action in _FILMS
+            if finished and not task.video_urls and task.id in wanted:
+                wanted.remove(task.id)
                 tasks[place] = yield from self.fetch(task.id)
         return tasks
 
