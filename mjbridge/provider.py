@@ -435,6 +435,12 @@ def names_task(document: Mapping[str, Any]) -> bool:
     return any(document.get(key) for key in _TASK_KEYS)
 
 
+def slugs(message: str) -> tuple[str, ...]:
+    """What of a text may be a vendor's code in words: its beginning up to a colon, and its first word. No number is."""
+    start = message.partition(":")[0].strip()
+    return tuple(each for each in (start, start.partition(" ")[0]) if fields.whole(each) is None)
+
+
 def object_in(response: HttpResponse) -> dict[str, Any]:
     """The JSON object in a reply's body; `{}` for any other body."""
     try:

@@ -229,6 +229,34 @@ def test_a_refusal_of_the_pages_goes_on_to_the_next_account(
     assert (task.account, [each.category for each in task.attempts]) == ("spare", ["Unavailable"])
 
 
+@pytest.mark.parametrize("said", ["", " ", " 123", ": 123", " the upstream's words: 123"])
+@pytest.mark.parametrize(
+    ("word", "category"),
+    [
+        ("quota_not_enough", QuotaExceeded),
+        ("该任务所属渠道已被禁用", Unavailable),
+        ("task_not_found", TaskNotFound),
+        ("insert_midjourney_task_failed", SubmissionUnknown),
+        ("prompt_is_required", InvalidCommand),
+    ],
+)
+def test_a_relays_word_counts_whatever_the_upstream_said_behind_it(
+    word: str, category: type[MJBridgeError], said: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    """new-api's description is `<word> <result>`."""
+    body = {"description": f"{word}{said}", "type": "upstream_error", "code": 4}
+    server = scripted(answering(reply(json.dumps(body).encode(), 400)))
+    assert type(failure(submit, bridge("mjproxy", server.url))) is category
+
+
+@pytest.mark.parametrize("text", ["30 seconds are over", "9: no", "-1 is no index"])
+def test_a_number_at_the_beginning_of_a_text_is_no_code(
+    text: str, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    body = json.dumps({"code": 502, "message": text, "description": text}).encode()
+    assert type(failure(submit, bridge(provider, scripted(answering(reply(body, 502))).url))) is SubmissionUnknown
+
+
 def test_a_refusal_in_the_relays_own_shape_needs_no_known_code(scripted: StartServer, bridge: OpenBridge) -> None:
     own = b'{"description": "mode_not_allowed ", "type": "one_hub_error", "code": 7}'
     error = failure(submit, bridge("mjproxy", scripted(answering(reply(own, 400))).url))

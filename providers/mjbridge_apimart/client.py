@@ -53,7 +53,7 @@ from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.pictures import inputs, masks
 from mjbridge.pictures.inputs import Takes
-from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, names_task, object_in
+from mjbridge.provider import COMMAND_FAULTS, Complaint, Recognizer, Refusal, Signs, names_task, object_in, slugs
 from mjbridge.task import NO_RAW
 from mjbridge.wire import Attachment
 from mjbridge_apimart import records
@@ -293,9 +293,8 @@ def _complaint(error: Mapping[str, Any], status: int, *, documented: bool, named
     message = fields.text(error.get("message")) or fields.text(error.get("description")) or "the vendor gives no reason"
     kind = fields.text(error.get("type")) or ""
     code = fields.text(error.get("code")) or kind
-    slug = message.partition(":")[0].strip()
     of_a_task = f"{code} of a task" if _OF_A_TASK.search(message) else ""
-    return Complaint(message, code, (slug, of_a_task, code, f"{kind} at HTTP {status}"), documented, named)
+    return Complaint(message, code, (*slugs(message), of_a_task, code, f"{kind} at HTTP {status}"), documented, named)
 
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

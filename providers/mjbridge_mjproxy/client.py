@@ -60,7 +60,7 @@ from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
-from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, names_task, object_in
+from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, names_task, object_in, slugs
 from mjbridge.wire import PICTURE_LIMIT
 from mjbridge_mjproxy import bodies, forms, records, rows
 from mjbridge_mjproxy.records import Form
@@ -74,7 +74,8 @@ _MODAL: Final = "MODAL"
 _NO_CONTENT: Final = 204
 
 REFUSALS: Final[Mapping[str, Refusal]] = {
-    # new-api says more in its `description` than in its code: service/midjourney.go, relay/relay-mj.go.
+    # new-api says more in its `description` than in its code: service/midjourney.go, relay/relay-mj.go. It is one of
+    # these words, and then often what the upstream said: "quota_not_enough 123".
     "quota_not_enough": Refusal(QuotaExceeded, "the balance does not pay for it"),
     "task_no_found": Refusal(TaskNotFound, "fetch or seed of an unknown task (the vendor's spelling)"),
     "task_not_found": Refusal(TaskNotFound, "follow-up of an unknown task"),
@@ -253,14 +254,13 @@ class FamilyProvider(Provider):
         named = names_task(document)
         error = document.get("error")
         if error and isinstance(error, str):
-            return Complaint(error, error, names_task=named)
+            return Complaint(error, error, slugs(error), names_task=named)
         told = fields.mapping(error) or document
         code, kind = fields.text(told.get("code")) or "", fields.text(told.get("type")) or ""
         if told is document and (not code or fields.whole(code) in ACCEPTED):
             return None
         message = _message(told, "description", "message")
-        slug = message.partition(":")[0].strip()
-        keys = (slug, f"{code} at HTTP {response.status}", code, f"{kind} at HTTP {response.status}")
+        keys = (*slugs(message), f"{code} at HTTP {response.status}", code, f"{kind} at HTTP {response.status}")
         # Without the relays' `type`, the object of any gateway looks like this: then only the family's own codes tell.
         return Complaint(message, code or kind, keys, documented=bool(kind), names_task=named)
 
