@@ -148,6 +148,8 @@ EXCEPTIONS: Final[dict[tuple[str, str, str], type[MJBridgeError] | None]] = {
     ("apimart", "422", "list"): ContentRejected,
     # It has no list: each task is asked for by itself, and one that is unknown is left out.
     ("apimart", "404", "list"): None,
+    # novicezk has no other word for an unknown task.
+    ("mjproxy", "empty 200", "fetch"): TaskNotFound,
 }
 
 TASK_ID: Final = REF.partition(":")[2]

@@ -37,6 +37,7 @@ from tests.exchanges import (
     StartServer,
     failure,
     fetch,
+    once,
     submit,
     submit_reply,
     task_reply,
@@ -50,9 +51,11 @@ from tests.servers import Connection, answering, reply
 def test_an_answer_that_is_no_task_is_malformed(
     foreign: str, provider: str, scripted: StartServer, bridge: OpenBridge
 ) -> None:
+    # novicezk knows no other word for an unknown task.
+    unknown = (provider, foreign) == ("mjproxy", "empty")
     server = scripted(answering(reply(FOREIGN[foreign])))
     error = failure(fetch, bridge(provider, server.url))
-    assert type(error) is MalformedReply
+    assert type(error) is (TaskNotFound if unknown else MalformedReply)
     assert error.http_status == 200
     assert error.operation == "fetch"
 
@@ -66,6 +69,22 @@ def test_a_submit_answered_with_no_task_is_unknown_and_sent_only_once(
     assert type(error) is SubmissionUnknown
     assert (error.http_status, error.accepted) == (200, "maybe")
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "category"),
+    [
+        (b"Content-Length: 0\r\n\r\n", TaskNotFound),
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", TaskNotFound),
+        (b"\r\n", MalformedReply),
+    ],
+    ids=["length", "chunked", "until closed"],
+)
+def test_only_an_empty_answer_that_is_whole_says_that_there_is_no_such_task(
+    head: bytes, category: type[MJBridgeError], scripted: StartServer, bridge: OpenBridge
+) -> None:
+    server = scripted(once(b"HTTP/1.1 200 OK\r\n" + head))
+    assert type(failure(fetch, bridge("mjproxy", server.url))) is category
 
 
 @pytest.mark.parametrize("body", [HTML, b"", b"null"], ids=["html", "empty", "null"])

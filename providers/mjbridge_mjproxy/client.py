@@ -72,6 +72,8 @@ ACCEPTED: Final = frozenset({1, 21, 22})
 _EXISTS_OR_MODAL: Final = 21
 _MODAL: Final = "MODAL"
 _NO_CONTENT: Final = 204
+# Either tells that nothing of an empty reply was cut off.
+_FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
 
 REFUSALS: Final[Mapping[str, Refusal]] = {
     # new-api says more in its `description` than in its code: service/midjourney.go, relay/relay-mj.go. It is one of
@@ -146,6 +148,8 @@ class FamilyProvider(Provider):
     form: ClassVar[Form]
     """How this vendor writes records."""
     seed_path: ClassVar[str | None] = "/mj/task/{id}/image-seed"
+    unknown_by: ClassVar[frozenset[int]] = frozenset({_NO_CONTENT})
+    """The statuses of an empty reply to a fetch that say that there is no such task."""
 
     def request(self, command: Command) -> HttpRequest:
         """The one request that submits a command."""
@@ -203,8 +207,8 @@ class FamilyProvider(Provider):
     def fetch(self, task_id: str) -> Flow[Task]:
         """`GET /mj/task/{id}/fetch`: the bare task."""
         reply = yield HttpRequest("GET", _path("/mj/task/{id}/fetch", task_id))
-        if reply.status == _NO_CONTENT:
-            # trueai's answer for an id it does not know.
+        is_empty = not reply.body and (reply.status == _NO_CONTENT or reply.headers.keys() & _FRAMES)
+        if is_empty and reply.status in self.unknown_by:
             raise TaskNotFound(f"the vendor has no task {task_id}", http_status=reply.status)
         return self.normalize(reply.body)
 
@@ -323,6 +327,8 @@ class MJProxy(FamilyProvider):
     name = "mjproxy"
     base_url = None
     needs_key = False
+    # trueai answers 204, novicezk an empty 200.
+    unknown_by = frozenset({200, _NO_CONTENT})
     Options = MJProxyOptions
     signs = Signs(keys=rows.TRUEAI_PROOF)
     supports: ClassVar[Mapping[type[Command], Support]] = {
