@@ -82,6 +82,8 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "task_no_found": Refusal(TaskNotFound, "fetch or seed of an unknown task (the vendor's spelling)"),
     "task_not_found": Refusal(TaskNotFound, "follow-up of an unknown task"),
     "midjourney_task_not_found": Refusal(TaskNotFound, "picture of an unknown task"),
+    "request blocked": Refusal(Unavailable, "the relay's own filter keeps it from the picture's address, at HTTP 403"),
+    "proxy_url_invalid": Refusal(Unavailable, "the relay's own way to the picture's address is set up wrong"),
     "该任务所属渠道已被禁用": Refusal(Unavailable, "the parent's channel is switched off"),
     "get_channel_info_failed": Refusal(Unavailable, "the parent's channel is gone"),
     "do_request_failed": Refusal(Unavailable, "the upstream cannot be reached"),
