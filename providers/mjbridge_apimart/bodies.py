@@ -36,6 +36,8 @@ GENERATIONS: Final = "/v1/midjourney/generations"
 SPEED: Final = {"speed": Key("speed")}
 TASK: Final = {"task_id": Key("task_id")}
 INDEX: Final = {"index": whole("index")}
+# An upscale's speed changes nothing but, as the price list has it, the price.
+_ONE_SPEED: Final = frozenset({"upscale"})
 
 RESOLUTIONS: Final[Mapping[Any, str]] = {480: "vid_1.1_i2v_480", 720: "vid_1.1_i2v_720"}
 # `end_url` makes the second pair of the first; callers of the API may also say so at once.
@@ -122,12 +124,16 @@ PATHS_OF_KINDS: Final[Mapping[str, str]] = {
 """There is no path for any button: each kind has its own. The kind begins so."""
 
 
+def _speed(action: str) -> Mapping[str, Key]:
+    return {} if action in _ONE_SPEED else SPEED
+
+
 def _press(action: str) -> Body:
     def is_of_that_kind(command: Press) -> bool:
         kind = Button(command.custom_id).kind
         return action in (path for start, path in PATHS_OF_KINDS.items() if kind.startswith(start))
 
-    keys = {**TASK, "custom_id": Key("custom_id"), **SPEED}
+    keys = {**TASK, "custom_id": Key("custom_id"), **_speed(action)}
     return Body(kind=Press, path=f"{GENERATIONS}/{action}", keys=keys, where=is_of_that_kind)
 
 
@@ -166,7 +172,7 @@ def _follow_up(
     return Body(
         kind=kind,
         path=f"{GENERATIONS}/{action}",
-        keys={**TASK, **keys, **SPEED},
+        keys={**TASK, **keys, **_speed(action)},
         says=says,
         padding={} if index is None else {"index": index},
     )

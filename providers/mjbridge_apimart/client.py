@@ -118,8 +118,10 @@ class APIMart(Provider):
         Edit: Support(limits={"mask, retexture": "not here"}),
         Video: Support(limits={"speed": "always fast", "loop": "not here"}),
         Upload: Support(limits={"images": "20 MB each"}),
-        Press: Support(note="upscales, variations, reroll, zoom, pan and inpaint"),
-        Upscale: Support(note="by kind: found among the task's buttons"),
+        Press: Support(
+            note="upscales, variations, reroll, zoom, pan and inpaint", limits={"speed": "not of an upscale"}
+        ),
+        Upscale: Support(note="by kind: found among the task's buttons", limits={"speed": "not here"}),
         Vary: NATIVE,
         Reroll: NATIVE,
         Zoom: Support(limits={"ratio": "1.5 or 2"}),
@@ -138,6 +140,8 @@ class APIMart(Provider):
         "Press": "each kind of button has a path of its own, and this kind has none",
         "Zoom": "its custom zoom is 1.5 or 2 as well: give one of these",
         "Animate": "auto is of a grid's picture: give its index",
+        "Upscale.speed": "an upscale has one, and a named one may cost more: leave it out",
+        "Press.speed": "an upscale has one, and a named one may cost more: leave it out",
         "Press.remix": "ask for Remix, which takes the prompt at once",
         "bot": "only Imagine and Edit have one",
         "Edit.mask": "inpaint an upscaled picture instead",
