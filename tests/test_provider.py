@@ -71,6 +71,24 @@ def test_the_first_field_that_cannot_be_said_is_refused_by_name_with_a_way_round
 
 
 @pytest.mark.parametrize(
+    ("reason", "is_the_commands"),
+    [
+        ("upstream code=4: version 9.9", True),
+        ("upstream code=9: try later", False),
+        ("upstream code=429: try later", False),
+        ("No available upstream", False),
+        ("Banned prompt detected", True),
+        (None, False),
+    ],
+)
+def test_a_task_that_apimarts_engine_failed_for_a_parameter_would_fail_anywhere(
+    reason: str | None, is_the_commands: bool
+) -> None:
+    """A bad `version` is accepted, and only the failed task tells of it."""
+    assert plugins.load("apimart")().blames_command(Task(id="1", fail_reason=reason)) is is_the_commands
+
+
+@pytest.mark.parametrize(
     ("record", "reason"),
     [({"BareRef": 1}, "the key BareRef"), ({"id": "bare-7"}, "an id of its form"), ({"id": 7}, ""), ({}, "")],
 )

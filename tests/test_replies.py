@@ -189,6 +189,7 @@ UNPROVEN: Final = {
     "APISIX's 502": (502, b'{"code": 502, "message": "Bad Gateway"}'),
     "a foreign 400": (400, b'{"code": 400, "msg": "bad"}'),
     "a code of the table in a time-out": (504, b'{"code": 9, "description": "refused"}'),
+    "a 400 told in a 502": (502, b'{"error": {"code": 400, "message": "?", "type": "?"}}'),
     "a foreign -1": (502, b'{"code": -1, "msg": "upstream request timeout"}'),
     "200 and an id": (200, b'{"code": 200, "description": "ok", "result": "1730621826053455"}'),
     "0 and an id": (200, b'{"code": 0, "description": "success", "result": "1730621826053455"}'),

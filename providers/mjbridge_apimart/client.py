@@ -153,7 +153,7 @@ class APIMart(Provider):
     bodies = BODIES
     refusals = REFUSALS
     # The engine's refusal of a parameter comes only with the failed task: "upstream code=4: ...".
-    command_faults = (*COMMAND_FAULTS, "code=4")
+    command_faults = (*COMMAND_FAULTS, "upstream code=4:")
     signs = records.SIGNS
     # "3-5 s; faster is pointless": https://docs.apimart.ai/en/api-reference/images/midjourney/query
     poll_interval = 4.0
