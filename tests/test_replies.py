@@ -188,7 +188,10 @@ UNPROVEN: Final = {
     "Envoy's 504": (504, b'{"code": 504, "msg": "upstream request timeout"}'),
     "APISIX's 502": (502, b'{"code": 502, "message": "Bad Gateway"}'),
     "a foreign 400": (400, b'{"code": 400, "msg": "bad"}'),
-    "a code of the table in a time-out": (504, b'{"code": 9, "description": "refused"}'),
+    **{
+        f"a code of the table in a {status}": (status, b'{"code": 9, "description": "refused"}')
+        for status in (408, 504, 524)
+    },
     "a 400 told in a 502": (502, b'{"error": {"code": 400, "message": "?", "type": "?"}}'),
     "a foreign -1": (502, b'{"code": -1, "msg": "upstream request timeout"}'),
     "200 and an id": (200, b'{"code": 200, "description": "ok", "result": "1730621826053455"}'),
@@ -218,6 +221,21 @@ def test_what_is_no_refusal_of_the_pages_is_bought_nowhere_else(
         error = failure(lambda bridge: bridge.imagine("a lighthouse"), opened)
     assert type(error) is SubmissionUnknown
     assert (error.accepted, len(server.requests), spare.requests) == ("maybe", 1, [])
+
+
+def test_a_task_that_speaks_of_an_error_is_a_task(provider: str, scripted: StartServer, bridge: OpenBridge) -> None:
+    told = json.loads(task_reply(provider).partition(b"\r\n\r\n")[2])
+    server = scripted(answering(reply(json.dumps({**told, "error": "the second picture is blocked"}).encode())))
+    assert fetch(bridge(provider, server.url)).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("nothing", [None, "", {}], ids=["null", "text", "object"])
+def test_an_error_that_is_empty_is_none(
+    nothing: object, provider: str, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    accepted = json.loads(submit_reply(provider).partition(b"\r\n\r\n")[2])
+    server = scripted(answering(reply(json.dumps({**accepted, "error": nothing}).encode())))
+    assert submit(bridge(provider, server.url)).status is Status.PENDING
 
 
 @pytest.mark.parametrize(
