@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from mjbridge.commands import Cancel, Command
-from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unavailable
+from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, TaskFailed, Unavailable
 from mjbridge.events import (
     SILENT,
     AttemptFailed,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mjbridge.journal import Journal
 
 Result = TypeVar("Result")
+Failure = TypeVar("Failure", bound=MJBridgeError)
 
 _BLOT: Final = "[key]"
 _LONGEST_TEXT: Final = 500
@@ -137,6 +138,21 @@ class Account:
         """A task as the vendor told it by itself: it counts as if it had been asked for."""
         self._seen("callback", [task])
 
+    def own(self, error: Failure, operation: str) -> Failure:
+        """The error as this account's: it tells where, and shows of the vendor's words neither the key nor all."""
+        error.account = error.account or self.name
+        error.provider = error.provider or self.provider.name
+        error.operation = error.operation or operation
+        error.message, error.body, error.vendor_code = map(self._shown, (error.message, error.body, error.vendor_code))
+        error.args = (error.message,)
+        return error
+
+    def failure(self, task: Task) -> TaskFailed:
+        """The error of a task that ended, and not as it should; the task in it has the reason without the key too."""
+        task = msgspec.structs.replace(task, fail_reason=task.fail_reason and self._redacted(task.fail_reason))
+        reason = task.fail_reason or "the vendor gives no reason"
+        return self.own(TaskFailed(f"task {task.ref} {task.status}: {reason}", task=task), "run")
+
     def seed(self, task_id: str, deadline: Deadline = FOREVER) -> str:
         """The seed of a finished task."""
         return self._run("seed", deadline, lambda: self.provider.seed(task_id))
@@ -227,7 +243,7 @@ class Account:
         except MJBridgeError as error:
             for told in (error, error.__cause__):
                 if isinstance(told, MJBridgeError):
-                    self._tell(told, operation)
+                    self.own(told, operation)
             self._happened(
                 operation,
                 AttemptFailed,
@@ -238,13 +254,6 @@ class Account:
                 accepted=error.accepted,
             )
             raise
-
-    def _tell(self, error: MJBridgeError, operation: str) -> None:
-        error.account = error.account or self.name
-        error.provider = error.provider or self.provider.name
-        error.operation = error.operation or operation
-        error.message, error.body, error.vendor_code = map(self._shown, (error.message, error.body, error.vendor_code))
-        error.args = (error.message,)
 
     def _happened(self, operation: str, kind: type[Event], **facts: Any) -> None:
         if self._events.wanted(kind):

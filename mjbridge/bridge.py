@@ -17,7 +17,7 @@ from mjbridge import config as configuration
 from mjbridge.account import Account
 from mjbridge.commands import Command, FollowUp, Press, check_ref
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
-from mjbridge.errors import ConfigError, InvalidCommand, PluginError, TaskFailed
+from mjbridge.errors import ConfigError, InvalidCommand, MalformedRecord, PluginError
 from mjbridge.events import Events, Listener
 from mjbridge.limits import Limits
 from mjbridge.provider import Level, Provider
@@ -125,9 +125,7 @@ class Bridge(Vocabulary):
 
         task = named.run(command, deadline, wait) if named else wait(self._first(route).submit(command, deadline))
         if task.status in (Status.FAILED, Status.CANCELLED):
-            raise TaskFailed(
-                f"task {task.ref} {task.status}: {task.fail_reason or 'the vendor gives no reason'}", task=task
-            )
+            raise self.account(task.account).failure(task)
         return task
 
     # Follow-ups go to the account that has the task.
@@ -234,7 +232,11 @@ class Bridge(Vocabulary):
         `MalformedRecord` for what is no record of one task. A server for callbacks: `mjbridge.callbacks`.
         """
         owner = self.account(account)
-        news = self._inbox.receive(body, owner, known)
+        try:
+            news = self._inbox.receive(body, owner, known)
+        except MalformedRecord as error:
+            owner.own(error, "callback")
+            raise
         if news:
             owner.heard(news)
         return news

@@ -97,7 +97,8 @@ def read(body: bytes | str, provider: str) -> Task:
     if len(found) != 1:
         raise MalformedRecord(f"a callback is about one task, and this one holds {len(found)} records")
     if isinstance(found[0], Reject):
-        raise MalformedRecord(found[0].reason)
+        # The account will tell its provider.
+        raise MalformedRecord(found[0].reason.removeprefix(f"({provider}): "))
     return found[0]
 
 
@@ -200,7 +201,7 @@ class _Receiver:
         try:
             return HTTPStatus.NO_CONTENT, self._bridge.receive(body, self._account, known=self._known)
         except MalformedRecord as error:
-            _log.warning("a callback for account %s is refused: %s", self._account, error)
+            _log.warning("a callback is refused: %s", error)
             return HTTPStatus.BAD_REQUEST, None
 
     @contextmanager

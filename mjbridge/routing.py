@@ -74,10 +74,10 @@ class Route:
         task = wait(self.submit(command, deadline))
         more = self._settings.max_submissions - 1 if self._settings.on_task_failed == "next" else 0
         for _ in range(more):
-            if task.status is not Status.FAILED or self._open(task.account).provider.blames_command(task):
+            account = self._open(task.account)
+            if task.status is not Status.FAILED or account.provider.blames_command(task):
                 break
-            reason = task.fail_reason or "the vendor gives no reason"
-            failed = Attempt(task.account, task.provider, "TaskFailed", f"{task.ref} failed: {reason}")
+            failed = _attempt(account.name, account.failure(task))
             try:
                 again = self.submit(command, deadline, (*task.attempts, failed))
             except AllAccountsFailed as error:

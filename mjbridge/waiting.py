@@ -114,9 +114,7 @@ class Watch:
     def timeout(self) -> WaitTimeout:
         """The error of a wait that ends here."""
         why = f"has not settled in time: it has been {self._stillness}" if self.task else "was not seen in time"
-        error = WaitTimeout(f"task {self.ref} {why}", task=self.task)
-        error.account = self.ref.partition(":")[0]
-        return error
+        return WaitTimeout(f"task {self.ref} {why}", task=self.task)
 
     @property
     def _still(self) -> float:
@@ -149,7 +147,7 @@ def wait(account: Account, watch: Watch, task_id: str, deadline: Deadline, timin
             pace.after(changed=changed)
             pause = pace.pause(deadline.left)
         if pause > deadline.left or watch.stalled:
-            raise watch.timeout()
+            raise account.own(watch.timeout(), "wait")
         timing.sleep(pause)
 
 
@@ -228,7 +226,7 @@ class Group:
 
     def _give_up(self, task_id: str, error: MJBridgeError) -> Unsettled:
         watch = self.watches.pop(task_id)
-        return Unsettled(watch.ref, error, watch.task)
+        return Unsettled(watch.ref, self.account.own(error, "wait"), watch.task)
 
 
 def wait_many(

@@ -153,8 +153,10 @@ def test_the_family_s_old_callbacks_in_numbers_are_read(bridge: Bridge) -> None:
 )
 def test_junk_is_a_malformed_record_and_changes_nothing(junk: bytes, bridge: Bridge) -> None:
     known: dict[str, Task] = {}
-    with pytest.raises(mjbridge.MalformedRecord):
+    with pytest.raises(mjbridge.MalformedRecord) as caught:
         bridge.receive(junk, "mjproxy", known)
+    assert str(caught.value).count("(mjproxy)") == 1
+    assert (caught.value.account, caught.value.provider, caught.value.operation) == ("mjproxy", "mjproxy", "callback")
     assert known == {}
 
 

@@ -9,9 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from mjbridge import (
-    Status,
-)
+from mjbridge import Bridge, Imagine, Status, TaskFailed
 from tests.exchanges import (
     BRIEF,
     CUTS,
@@ -138,6 +136,28 @@ def test_no_error_shows_a_key_that_stands_in_the_accounts_headers(
     shown = everything(failure(fetch, opened)) + caplog.text
     assert "bad token [key]" in shown
     assert "tok-0123456789" not in shown
+
+
+def test_no_failure_of_a_task_shows_a_key_that_the_vendor_echoes_as_its_reason(scripted: StartServer) -> None:
+    """Neither the error, nor its task, nor the trail of a route."""
+    record = f'{{"id": "7", "status": "FAILURE", "failReason": "Incorrect API key provided: {KEY}"}}'.encode()
+    echo, accepted = reply(record), submit_reply("mjproxy")
+    server = scripted(answering(accepted, echo, accepted, echo, accepted, reply(record.replace(KEY.encode(), b"x1"))))
+    accounts = {
+        name: {"provider": "mjproxy", "base_url": server.url, "api_key": key} for name, key in (("a", KEY), ("b", "x1"))
+    }
+    route = {"accounts": ["a", "b"], "on_task_failed": "next"}
+    with Bridge({"accounts": accounts, "routes": {"default": route}}, sleep=lambda _: None) as opened:
+        with pytest.raises(TaskFailed, match=r"Incorrect API key provided: \[key\]") as caught:
+            opened.run(Imagine(prompt="pig"), "a")
+        assert (caught.value.account, caught.value.provider, caught.value.operation) == ("a", "mjproxy", "run")
+        assert KEY not in everything(caught.value)
+        with pytest.raises(TaskFailed) as caught:
+            opened.run(Imagine(prompt="pig"))
+    assert caught.value.task is not None
+    (attempt,) = caught.value.task.attempts
+    assert (attempt.account, attempt.provider, attempt.category) == ("a", "mjproxy", "TaskFailed")
+    assert attempt.message.endswith("Incorrect API key provided: [key]")
 
 
 @pytest.mark.parametrize("family", ["cometapi", "mjproxy", "octopusx"])

@@ -102,7 +102,7 @@ def test_a_task_that_does_not_settle_is_named_and_stays(
     (task,) = _submit("main")
     said = shell("resume", "--timeout", "0.3")
     assert said.return_value == 1
-    assert f"{task.ref}: main: task {task.ref} has not settled" in said.stderr
+    assert f"{task.ref}: main (cometapi) wait: task {task.ref} has not settled" in said.stderr
     assert len(_lines(shell("tasks", "--json"))) == 1
 
 

@@ -205,6 +205,7 @@ def test_tasks_without_an_end_come_with_their_last_state_at_the_deadline() -> No
     (left,) = bridge.wait_many(["main:1"], timeout=60)
     assert isinstance(left, Unsettled)
     assert isinstance(left.error, mjbridge.WaitTimeout)
+    assert (left.error.account, left.error.provider, left.error.operation) == ("main", "mjproxy", "wait")
     assert left.task is not None
     assert left.task.status is Status.PROCESSING
     assert clock.now - began <= 60
