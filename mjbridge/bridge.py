@@ -319,7 +319,7 @@ class Bridge(Vocabulary):
             limits,
             events=self._events,
             journal=self.journal,
-            secrets=keys.in_headers(settings.headers),
+            secrets=keys.in_headers(settings.headers) | keys.in_addresses(settings.base_url, settings.proxy),
         )
 
 

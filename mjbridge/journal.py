@@ -154,7 +154,8 @@ class Journal:
         self._process = os.getpid()
 
     def __repr__(self) -> str:
-        return f"Journal({self.engine.url.render_as_string()!r})"
+        # A password may stand in the query too.
+        return f"Journal({self.engine.url.set(query={}).render_as_string()!r})"
 
     def close(self) -> None:
         """Free the connections."""

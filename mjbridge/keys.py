@@ -2,9 +2,11 @@
 
 import os
 import re
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from mjbridge import settings
 from mjbridge.errors import ConfigError
@@ -36,6 +38,18 @@ def beside(folder: Path, written: str | None) -> str | None:
 def in_headers(headers: Mapping[str, str]) -> set[str]:
     """What may be a key in an account's own headers: words that are long enough to be one."""
     return {word for value in headers.values() for word in value.split() if len(word) >= _SHORTEST}
+
+
+def in_addresses(*urls: str | None) -> set[str]:
+    """The passwords in an account's own addresses, in each form in which they are sent."""
+    return {form for url in urls if url for form in _passwords(urlsplit(url))}
+
+
+def _passwords(parts: SplitResult) -> Iterator[str]:
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    # A token may stand there alone.
+    yield from (password or user, parts.password or parts.username or "")
+    yield b64encode(f"{user}:{password}".encode()).decode() if user else ""
 
 
 def secret(written: str | None) -> str:

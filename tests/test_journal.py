@@ -379,6 +379,10 @@ def test_a_password_is_in_no_repr(monkeypatch: pytest.MonkeyPatch, place: Path) 
     monkeypatch.setenv("OWN_PLACE", f"sqlite:///{place}")
     bridge = Bridge({"accounts": {}, "journal": "env:OWN_PLACE"})
     assert repr(bridge.journal) == f"Journal('sqlite:///{place}')"
+    monkeypatch.setenv("JOBS", f"sqlite:///file:{place}?uri=true&password=s3cret-word")
+    shown = repr(Bridge({"journal": "env:JOBS"}).journal)
+    assert place.name in shown
+    assert "s3cret-word" not in shown
     assert "s3cret-word" not in repr(config.load({"journal": "postgresql://me:s3cret-word@host/name"}))
 
 

@@ -138,6 +138,26 @@ def test_no_error_shows_a_key_that_stands_in_the_accounts_headers(
     assert "tok-0123456789" not in shown
 
 
+PASSWORDS: Final = {
+    "redirect": reply(b"", 302, {"Location": "/login"}),
+    "echo": reply(b'{"error": {"message": "not bob:s3cretP%40ss, or s3cretP@ss"}}', 401),
+    "header": reply(b'{"error": {"message": "not %s"}}' % b64encode(b"bob:s3cretP@ss"), 401),
+}
+
+
+@pytest.mark.parametrize("echo", PASSWORDS)
+def test_no_error_shows_the_password_of_a_base_url(
+    echo: str, scripted: StartServer, bridge: OpenBridge, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.handler.setLevel(logging.DEBUG)
+    url = scripted(answering(PASSWORDS[echo])).url
+    opened = bridge("mjproxy", url.replace("http://", "http://bob:s3cretP%40ss@"), api_key=None)
+    for operation in OPERATIONS:
+        shown = everything(failure(operation, opened)) + caplog.text
+        assert not [form for form in ("s3cretP%40ss", "s3cretP@ss", "Ym9iOnMzY3JldFBAc3M") if form in shown]
+        assert f"{url}/login" in shown or "not " in shown
+
+
 def test_no_failure_of_a_task_shows_a_key_that_the_vendor_echoes_as_its_reason(scripted: StartServer) -> None:
     """Neither the error, nor its task, nor the trail of a route."""
     record = f'{{"id": "7", "status": "FAILURE", "failReason": "Incorrect API key provided: {KEY}"}}'.encode()

@@ -133,7 +133,7 @@ class RequestsTransport:
             ) as response:
                 seen = {name.lower(): value for name, value in response.headers.items()}
                 if "location" in seen:
-                    seen["location"] = joined(url, seen["location"])
+                    seen["location"] = joined(_without_password(url), seen["location"])
                 return HttpResponse(response.status_code, b"".join(_body(response, limit)), seen)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return _unreachable(error, url, body)
@@ -173,6 +173,12 @@ def _with_password(request: requests.PreparedRequest) -> requests.PreparedReques
     if user and "Authorization" not in request.headers:
         HTTPBasicAuth(user, password)(request)
     return request
+
+
+def _without_password(url: str) -> str:
+    """Where a redirect counts from: what it leads to is told of, and may be followed."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _host(url: str) -> str:
