@@ -15,7 +15,7 @@ import msgspec
 from mjbridge import callbacks, downloads, keys, pictures, records, requirements, waiting
 from mjbridge import config as configuration
 from mjbridge.account import Account
-from mjbridge.commands import Command, FollowUp, Press, check_ref
+from mjbridge.commands import Cancel, Command, FollowUp, Press, check_ref
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
 from mjbridge.errors import ConfigError, InvalidCommand, MalformedRecord, PluginError
 from mjbridge.events import Events, Listener
@@ -98,6 +98,7 @@ class Bridge(Vocabulary):
     def submit(self, command: Command, route: str = DEFAULT_ROUTE, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
         """A new task of the first of the route's accounts that takes it, or of the account of that name.
 
+        A follow-up names the account that has its task: `InvalidCommand` for a route of several.
         `AllAccountsFailed` when none of a route does. `SubmissionUnknown` is never followed by another try.
         """
         deadline = self._timing.deadline(timeout)
@@ -112,7 +113,7 @@ class Bridge(Vocabulary):
         timeout: float = DEFAULT_TIMEOUT,
         on_update: Callable[[Task], object] | None = None,
     ) -> Task:
-        """Submit, wait, and raise `TaskFailed` unless the task completed or needs input.
+        """Submit, wait, and raise `TaskFailed` unless the task completed or needs input, or was to be cancelled.
 
         Once a task was accepted, whatever ends the wait for it is a `WaitTimeout` that carries the task.
         """
@@ -124,7 +125,7 @@ class Bridge(Vocabulary):
                 return self._wait(task, deadline, on_update)
 
         task = named.run(command, deadline, wait) if named else wait(self._first(route).submit(command, deadline))
-        if task.status in (Status.FAILED, Status.CANCELLED):
+        if task.status is Status.FAILED or (task.status is Status.CANCELLED and not isinstance(command, Cancel)):
             raise self.account(task.account).failure(task)
         return task
 
@@ -243,10 +244,18 @@ class Bridge(Vocabulary):
 
     def _route(self, command: Command, name: str) -> Route | None:
         """The route that may choose the account, None where there is nothing to choose."""
-        # A follow-up can go nowhere but to the account that has its task.
-        if name not in self.config.routes or isinstance(command, FollowUp):
+        settings = self.config.routes.get(name)
+        if settings is None:
             return None
-        return Route(name, self.config.routes[name], self.account, self._timing, self._events)
+        if isinstance(command, FollowUp):
+            # It can go nowhere but to the account that has its task: a guess could press another task of that id.
+            if len(settings.accounts) > 1:
+                raise InvalidCommand(
+                    f"{type(command).__name__} is for a task of one account, and route {name} has several: "
+                    f"name the account that has the task, as in route={settings.accounts[0]!r}"
+                )
+            return None
+        return Route(name, settings, self.account, self._timing, self._events)
 
     def _first(self, route: str) -> Account:
         return self.account(self.config.route(route)[0])

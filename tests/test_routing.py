@@ -1,13 +1,13 @@
 """Fallback: which account takes a command, which are passed over and why, and what is never sent twice."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
 
 import mjbridge
-from mjbridge import Bridge, HttpResponse, Imagine, MJBridgeError, Press, Status, Task, config
+from mjbridge import Bridge, Cancel, HttpResponse, Imagine, MJBridgeError, Press, Status, Task, config
 from mjbridge.config import AccountSettings
 from mjbridge.provider import Provider
 from mjbridge.testing import FakeTransport
@@ -24,6 +24,7 @@ BANNED: Final = HttpResponse(200, b'{"code": 24, "description": "banned word", "
 WRONG: Final = HttpResponse(400, b'{"code": 4, "description": "prompt_is_required", "type": "upstream_error"}')
 PAGE: Final = HttpResponse(502, b"<html>bad gateway</html>")
 NO_CONNECTION: Final = mjbridge.Unavailable("no connection", accepted="no")
+REROLL: Final = Press(task_id="1", custom_id="MJ::JOB::reroll::0::x::SOLO")
 LOST: Final = mjbridge.Unavailable("the connection broke", accepted="maybe")
 
 
@@ -123,8 +124,22 @@ def test_an_account_that_is_named_is_asked_itself_and_answers_for_itself() -> No
 def test_a_follow_up_goes_to_no_other_account() -> None:
     vendors = Vendors({"one": [DOWN], "two": []})
     with pytest.raises(mjbridge.Unavailable):
-        vendors.bridge.submit(Press(task_id="1", custom_id="MJ::JOB::reroll::0::x::SOLO"))
+        vendors.bridge.submit(REROLL, "one")
     assert vendors.asked() == {"one": 1, "two": 0}
+
+
+@pytest.mark.parametrize("submit", [Bridge.submit, Bridge.run])
+def test_a_follow_up_is_never_sent_to_an_account_that_was_only_guessed(submit: Callable[..., Task]) -> None:
+    """Two accounts may have tasks of one id, and a press is paid for."""
+    vendors = Vendors({"one": [], "two": [accepted("7"), record("SUCCESS", id="7")]})
+    with pytest.raises(mjbridge.InvalidCommand, match="name the account that has the task, as in route='one'"):
+        submit(vendors.bridge, REROLL)
+    assert vendors.asked() == {"one": 0, "two": 0}
+    assert submit(vendors.bridge, REROLL, "two").ref == "two:7"
+
+
+def test_a_route_of_one_account_is_no_guess() -> None:
+    assert Vendors({"one": [accepted("7")]}).bridge.submit(REROLL).ref == "one:7"
 
 
 def test_an_account_that_cannot_do_the_command_is_passed_without_a_request() -> None:
@@ -333,6 +348,11 @@ def test_a_task_that_failed_for_its_content_stops(reason: str) -> None:
     )
     with pytest.raises(mjbridge.TaskFailed):
         run(vendors)
+
+
+def test_a_cancel_that_was_run_gives_the_cancelled_task() -> None:
+    vendors = Vendors({"one": [HttpResponse(200), record("CANCEL")]})
+    assert vendors.bridge.run(Cancel(task_id="1")).status is Status.CANCELLED
 
 
 def test_a_task_that_somebody_cancelled_stops() -> None:
