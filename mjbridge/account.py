@@ -104,7 +104,7 @@ class Account:
         try:
             task = self._submit(command, conversation)
         except BaseException as error:
-            self.limits.in_flight.leave(place)
+            self.limits.in_flight.refused(place)
             # What our own limits or the caller's time-out ended tells nothing of the vendor.
             if isinstance(error, cool_off.categories) and conversation.asked and deadline.left:
                 seconds = self.limits.cool_down.begin(error, cool_off.seconds)
@@ -112,7 +112,7 @@ class Account:
             raise
         self.limits.in_flight.accepted(place, task.id)
         if task.settled:
-            self.limits.in_flight.leave(task.id)
+            self.limits.in_flight.settled(task.id)
         self.limits.cool_down.succeeded()
         return task
 
@@ -226,7 +226,7 @@ class Account:
         mine = [self._mine(task) for task in tasks]
         for task in mine:
             if task.settled:
-                self.limits.in_flight.leave(task.id)
+                self.limits.in_flight.settled(task.id)
         if self._journal:
             self._journal.saw(mine)
         self._tell_of(operation, mine)

@@ -47,7 +47,10 @@ class InFlight:
     def __init__(self, most: int | None, clock: Callable[[], float]) -> None:
         self._most = most
         self._clock = clock
-        self._since: dict[object, float] = {}
+        self._submits: dict[object, set[str]] = {}
+        """Each with the tasks that settled since: a callback may be faster than the answer that names its task."""
+        self._tasks: dict[str, float] = {}
+        """Each with the moment when it was accepted."""
         self._lock = threading.Lock()
 
     def enter(self) -> object:
@@ -55,37 +58,33 @@ class InFlight:
         place = object()
         with self._lock:
             self._forget()
-            if self._most is not None and len(self._since) >= self._most:
+            if self._most is not None and len(self._submits) + len(self._tasks) >= self._most:
                 raise RateLimited(f"{self._most} tasks are in flight, and max_in_flight is {self._most}")
-            self._keep(place)
+            self._submits[place] = set()
         return place
 
     def accepted(self, place: object, task_id: str) -> None:
         """The submit at that place became this task, which keeps the place until it settles."""
         with self._lock:
-            self._since.pop(place, None)
-            self._keep(task_id)
+            settled = self._submits.pop(place, ())
+            if self._most is not None and task_id not in settled:
+                self._tasks[task_id] = self._clock()
 
-    def leave(self, place: object) -> None:
-        """Free the place of a refused submit, or of a settled task by its id."""
+    def refused(self, place: object) -> None:
+        """The submit at that place became no task."""
         with self._lock:
-            self._since.pop(place, None)
+            self._submits.pop(place, None)
 
-    @property
-    def full(self) -> bool:
-        """Whether a submit would find no place."""
+    def settled(self, task_id: str) -> None:
+        """The task is seen settled."""
         with self._lock:
-            self._forget()
-            return self._most is not None and len(self._since) >= self._most
-
-    def _keep(self, key: object) -> None:
-        if self._most is not None:
-            self._since[key] = self._clock()
+            self._tasks.pop(task_id, None)
+            for settled in self._submits.values():
+                settled.add(task_id)
 
     def _forget(self) -> None:
         oldest = self._clock() - LONGEST_TASK
-        for key in [key for key, since in self._since.items() if since < oldest]:
-            del self._since[key]
+        self._tasks = {task_id: since for task_id, since in self._tasks.items() if since >= oldest}
 
 
 class CoolDown:

@@ -222,6 +222,21 @@ def test_a_list_frees_places_too() -> None:
     assert [bridge.imagine("pig").id for _ in range(2)] == ["3", "4"]
 
 
+def test_a_callback_that_overtakes_the_answer_to_its_submit_frees_the_place() -> None:
+    """The vendor may finish a task, and tell, while the answer that names it is still on its way."""
+    bridge, transport, _ = opened([], max_in_flight=1)
+    ids = map(str, itertools.count(1))
+
+    def overtaking(request: HttpRequest) -> HttpResponse:
+        assert request.submits
+        task_id = next(ids)
+        assert bridge.receive(record(task_id).body, "main")
+        return accepted(task_id)
+
+    transport.send = overtaking  # type: ignore[method-assign]  # a vendor that is fast
+    assert [bridge.imagine("pig").id for _ in range(3)] == ["1", "2", "3"]
+
+
 def test_a_route_passes_a_full_account_over_whatever_it_falls_back_on_and_does_not_cool_it_down() -> None:
     transports = {
         "one": FakeTransport([accepted("1"), record("1"), accepted("2")]),
