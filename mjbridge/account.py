@@ -108,7 +108,8 @@ class Account:
             # What our own limits or the caller's time-out ended tells nothing of the vendor.
             if isinstance(error, cool_off.categories) and conversation.asked and deadline.left:
                 seconds = self.limits.cool_down.begin(error, cool_off.seconds)
-                self._happened("submit", CooledDown, category=type(error).__name__, seconds=seconds)
+                category = type(error).__name__
+                self._happened("submit", CooledDown, category=category, reason=error.message, seconds=seconds)
             raise
         self.limits.in_flight.accepted(place, task.id)
         if task.settled:

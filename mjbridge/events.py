@@ -83,13 +83,14 @@ class FellBack(Event, frozen=True, kw_only=True, tag="fell_back"):
 
 
 class CooledDown(Event, frozen=True, kw_only=True, tag="cooled_down"):
-    """The account is not asked for `seconds`. `category` says why."""
+    """The account is not asked for `seconds`. `category` and `reason` say why."""
 
     logger = "routing"
     level = logging.WARNING
-    said = "{category}: is not asked for {seconds:.1f} s"
+    said = "is not asked for {seconds:.1f} s: {category}: {reason!r}"
 
     category: str
+    reason: str
     seconds: float
 
 

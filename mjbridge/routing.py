@@ -60,9 +60,11 @@ class Route:
         while True:
             resting: list[Account] = []
             for name in names:
-                task = self._try(name, command, deadline, trail, resting)
-                if task is not None:
-                    return msgspec.structs.replace(task, attempts=tuple(trail.values()))
+                outcome = self._try(name, command, deadline, trail, resting)
+                if isinstance(outcome, Task):
+                    return msgspec.structs.replace(outcome, attempts=tuple(trail.values()))
+                if outcome and name != names[-1]:
+                    self._fell_back(name, outcome)
             pause = max(min((account.limits.cool_down.left for account in resting), default=0.0), _LOOK_AGAIN)
             if not resting or not self._settings.wait or pause > deadline.left:
                 raise self._failure(trail, resting)
@@ -88,24 +90,23 @@ class Route:
 
     def _try(
         self, name: str, command: Command, deadline: Deadline, trail: Trail, resting: list[Account]
-    ) -> Task | None:
-        """The task, or None where the account passes: `trail` then tells why, `resting` whether it may later."""
+    ) -> Task | MJBridgeError | None:
+        """The task, or why the account passes, None where it is not even asked. `resting` grows by who may be later."""
         try:
             account = self._open(name)
             _check_supported(account, command)
         except MJBridgeError as error:
-            self._pass(name, error, trail)
-            return None
+            return self._passed(name, error, trail)
         place = self._place(account, trail)
-        if place is not None:
-            try:
-                return account.submit(command, deadline, place=place, cool_off=self._cool_off)
-            except MJBridgeError as error:
-                self._pass(name, error, trail)
-                if not isinstance(error, self._cool_off.categories):
-                    return None
-        resting.append(account)
-        return None
+        if place is None:
+            resting.append(account)
+            return None
+        try:
+            return account.submit(command, deadline, place=place, cool_off=self._cool_off)
+        except MJBridgeError as error:
+            if isinstance(error, self._cool_off.categories):
+                resting.append(account)
+            return self._passed(name, error, trail)
 
     def _place(self, account: Account, trail: Trail) -> object | None:
         """A place for a submit, None where the account is cooling down or full."""
@@ -121,12 +122,15 @@ class Route:
             trail[account.name] = _attempt(account.name, error)
             return None
 
-    def _pass(self, name: str, error: MJBridgeError, trail: Trail) -> None:
-        """Note the failed attempt; raises the error if the route does not fall back on it."""
+    def _passed(self, name: str, error: MJBridgeError, trail: Trail) -> MJBridgeError:
+        """The error, once the failed attempt is noted; raises it if the route does not fall back on it."""
         trail[name] = _attempt(name, error)
         if error.accepted != "no" or type(error).__name__ not in self._settings.fall_back_on:
             error.attempts = tuple(trail.values())
             raise error
+        return error
+
+    def _fell_back(self, name: str, error: MJBridgeError) -> None:
         category = type(error).__name__
         self._events.tell(
             FellBack, account=name, provider=error.provider, operation="submit", route=self._name, category=category

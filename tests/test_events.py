@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mjbridge import Bridge, HttpResponse, MJBridgeError, Status, Unavailable
+from mjbridge import AllAccountsFailed, Bridge, HttpResponse, MJBridgeError, Status, Unavailable
 from mjbridge.events import (
     AttemptFailed,
     CooledDown,
@@ -79,9 +79,21 @@ def test_a_fallback_is_told_with_its_reason() -> None:
     assert isinstance(failed, AttemptFailed)
     assert (failed.category, failed.http_status, failed.accepted) == ("Unavailable", 503, "no")
     assert isinstance(cooled, CooledDown)
-    assert (cooled.category, cooled.seconds) == ("Unavailable", 30.0)
+    assert (cooled.category, cooled.reason, cooled.seconds) == ("Unavailable", failed.reason, 30.0)
     assert isinstance(fell_back, FellBack)
     assert (fell_back.category, fell_back.route, fell_back.provider) == ("Unavailable", "default", "mjproxy")
+
+
+def test_where_no_account_follows_no_fallback_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[Event] = []
+    down = HttpResponse(503, b"<html>")
+    bridge = _bridge({"main": [down], "spare": [down]}, seen.append)
+    with pytest.raises(AllAccountsFailed):
+        bridge.imagine("a lighthouse")
+    assert [event.account for event in seen if isinstance(event, FellBack)] == ["main"]
+    why = "Unavailable: 'the vendor answered without its own error object'"
+    (told,) = (line for line in caplog.messages if line.startswith("spare"))
+    assert told == f"spare (mjproxy) submit: is not asked for 30.0 s: {why}"
 
 
 def test_an_unknown_status_and_an_unknown_action_are_told(caplog: pytest.LogCaptureFixture) -> None:
