@@ -106,7 +106,8 @@ def wsgi(bridge: "Bridge", account: str, secret: str, on_news: OnNews, known: Kn
     """Receives the callbacks of an account's vendor as a WSGI application, to mount on any server.
 
     It answers a POST to a path of which `secret` is a part, 204 once `on_news` is done, 400 to what is no task record;
-    404, 405 and 413 to the rest. `on_news` is not called for repeats and old news.
+    404, 405 and 413 to the rest. `on_news` is not called for repeats and old news. `ConfigError` for a secret that is
+    too short, and for an account that cannot be used.
     """
     receiver = _Receiver(bridge, account, secret, known)
 
@@ -181,6 +182,8 @@ class _Receiver:
                 "the secret of a callback's address is at least 16 letters, digits, - and _, "
                 "as secrets.token_urlsafe() makes them"
             )
+        # An account that cannot be used is told of here, not to each callback of its vendor.
+        bridge.account(account)
         self._bridge = bridge
         self._account = account
         self._secret = secret.encode()

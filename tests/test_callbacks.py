@@ -287,6 +287,17 @@ def test_a_secret_that_is_none_is_refused(secret: str, bridge: Bridge) -> None:
         callbacks.wsgi(bridge, "mjproxy", secret, print)
 
 
+@pytest.mark.parametrize("adapter", [callbacks.wsgi, callbacks.asgi])
+def test_an_account_that_cannot_be_used_is_refused_before_any_callback_comes(
+    adapter: Callable[..., object], bridge: Bridge
+) -> None:
+    with pytest.raises(mjbridge.ConfigError, match="did you mean 'mjproxy'"):
+        adapter(bridge, "mjprox", SECRET, print)
+    keyless = Bridge({"accounts": {"main": {"provider": "cometapi"}}})
+    with pytest.raises(mjbridge.ConfigError, match="needs an api_key"):
+        adapter(keyless, "main", SECRET, print)
+
+
 # ASGI, driven by hand.
 
 
