@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from mjbridge.commands import Cancel, Command
-from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, TaskFailed, Unavailable
+from mjbridge.errors import MalformedRecord, MJBridgeError, RateLimited, SubmissionUnknown, TaskFailed, Unavailable
 from mjbridge.events import (
     SILENT,
     AttemptFailed,
@@ -80,8 +80,12 @@ class Account:
 
     def enter(self) -> object:
         """A place for one submit; `RateLimited` when `max_in_flight` leaves none. Only `submit` frees it."""
-        with self._telling("submit"):
+        try:
             return self.limits.in_flight.enter()
+        except RateLimited as error:
+            # No event: nothing was tried, and a route that waits asks twice a second.
+            self.own(error, "submit")
+            raise
 
     def submit(
         self,

@@ -59,7 +59,10 @@ class InFlight:
         with self._lock:
             self._forget()
             if self._most is not None and len(self._submits) + len(self._tasks) >= self._most:
-                raise RateLimited(f"{self._most} tasks are in flight, and max_in_flight is {self._most}")
+                raise RateLimited(
+                    f"max_in_flight is {self._most}, and so many tasks are in flight: "
+                    "a place is free when this bridge sees one of them settle, so wait for one, or fetch it"
+                )
             self._submits[place] = set()
         return place
 

@@ -57,6 +57,7 @@ class Route:
         """
         trail: Trail = {attempt.account: attempt for attempt in passed}
         names = [name for name in self._settings.accounts if name not in trail]
+        waited = False
         while True:
             resting: list[Account] = []
             for name in names:
@@ -68,6 +69,9 @@ class Route:
             pause = max(min((account.limits.cool_down.left for account in resting), default=0.0), _LOOK_AGAIN)
             if not resting or not self._settings.wait or pause > deadline.left:
                 raise self._failure(trail, resting)
+            if not waited:
+                _log.info("route %s waits for an account to be free again: %s", self._name, _told(trail))
+            waited = True
             self._timing.sleep(pause)
             names = [account.name for account in resting]
 
@@ -137,10 +141,9 @@ class Route:
         )
 
     def _failure(self, trail: Trail, resting: Iterable[Account]) -> AllAccountsFailed:
-        told = "; ".join(f"{each.account}: {each.category}: {each.message}" for each in trail.values())
         returns = [left for account in resting if (left := account.limits.cool_down.left)]
         return AllAccountsFailed(
-            f"no account of the route {self._name} took it: {told}",
+            f"no account of the route {self._name} took it: {_told(trail)}",
             attempts=tuple(trail.values()),
             retry_after=min(returns, default=None),
         )
@@ -151,6 +154,10 @@ def _check_supported(account: Account, command: Command) -> None:
         error = account.provider.unsupported(type(command).__name__)
         error.account, error.operation = account.name, "submit"
         raise error
+
+
+def _told(trail: Trail) -> str:
+    return "; ".join(f"{each.account}: {each.category}: {each.message}" for each in trail.values())
 
 
 def _attempt(name: str, error: MJBridgeError) -> Attempt:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,6 +20,10 @@ from tests.processes import PATIENCE
 
 DOWN: Final = HttpResponse(503)
 PAGE: Final = HttpResponse(200, b"<html>")
+FULL: Final = (
+    "max_in_flight is 1, and so many tasks are in flight: "
+    "a place is free when this bridge sees one of them settle, so wait for one, or fetch it"
+)
 
 
 def accepted(task_id: str) -> HttpResponse:
@@ -257,7 +262,9 @@ def test_a_route_passes_a_full_account_over_whatever_it_falls_back_on_and_does_n
     assert bridge.imagine("pig").ref == "one:2"
 
 
-def test_a_route_that_waits_takes_the_place_that_becomes_free() -> None:
+def test_a_route_that_waits_takes_the_place_that_becomes_free(caplog: pytest.LogCaptureFixture) -> None:
+    """And says once that it waits, and how a place becomes free: while it waits, nobody polls for it."""
+    caplog.handler.setLevel(logging.INFO)
     transport = FakeTransport([accepted("1"), record("1"), accepted("2")])
     clock, naps = Clock(), list[float]()
 
@@ -278,6 +285,19 @@ def test_a_route_that_waits_takes_the_place_that_becomes_free() -> None:
     )
     assert [bridge.imagine("pig").id for _ in range(2)] == ["1", "2"]
     assert naps == [0.5, 0.5, 0.5]
+    told = [each for each in caplog.records if each.levelno >= logging.INFO]
+    assert [each.getMessage() for each in told] == [
+        f"route default waits for an account to be free again: main: RateLimited: {FULL}"
+    ]
+
+
+def test_who_finds_an_account_full_is_told_how_a_place_becomes_free() -> None:
+    bridge, _, _ = opened([accepted("1")], max_in_flight=1)
+    bridge.imagine("pig")
+    with pytest.raises(mjbridge.RateLimited) as caught:
+        bridge.imagine("pig")
+    assert caught.value.message == FULL
+    assert (caught.value.account, caught.value.provider, caught.value.operation) == ("main", "mjproxy", "submit")
 
 
 def test_threads_never_have_more_tasks_in_flight_than_allowed() -> None:
