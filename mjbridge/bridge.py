@@ -196,19 +196,23 @@ class Bridge(Vocabulary):
         """Each task once, as it settles. An account's tasks are polled together, a batch a request.
 
         A task that does not settle comes as an `Unsettled`, which tells why: the time is over, the vendor no longer
-        knows it, or refuses to tell. One account's trouble does not stop the others.
+        knows it or refuses to tell, or its account cannot be used. One account's trouble does not stop the others.
         """
         deadline = self._timing.deadline(timeout)
-        done: list[Task] = []
+        over: dict[str, Task | Unsettled] = {}
         groups: dict[str, Group] = {}
-        for task in tasks:
+        for task in _several(tasks):
             if isinstance(task, Task) and task.done:
-                done.append(task)
+                over[task.ref] = task
                 continue
-            account, task_id = self._owner(task)
+            try:
+                account, task_id = self._owner(task)
+            except (ConfigError, PluginError) as error:
+                over[_ref(task)] = Unsettled(_ref(task), error, task if isinstance(task, Task) else None)
+                continue
             group = groups.setdefault(account.name, Group(account, self._timing.clock))
             group.watches.setdefault(task_id, self._watch(task))
-        return chain(done, waiting.wait_many(groups.values(), deadline, self._timing, on_update))
+        return chain(over.values(), waiting.wait_many(groups.values(), deadline, self._timing, on_update))
 
     def download(
         self,
@@ -297,7 +301,7 @@ class Bridge(Vocabulary):
 
     def _by_account(self, tasks: Iterable[Task | str]) -> dict[Account, list[str]]:
         wanted: dict[Account, list[str]] = {}
-        for task in tasks:
+        for task in _several(tasks):
             account, task_id = self._owner(task)
             wanted.setdefault(account, []).append(task_id)
         return wanted
@@ -334,6 +338,13 @@ class Bridge(Vocabulary):
 
 def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _several(tasks: Iterable[Task | str]) -> Iterable[Task | str]:
+    # A ref is iterable as well, letter by letter.
+    if isinstance(tasks, str | Task):
+        raise InvalidCommand(f"{_ref(tasks)!r} is one task, and many are asked for: put it in a list")
+    return tasks
 
 
 def _ref(task: object) -> str:

@@ -156,7 +156,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ConfigError("there is no account: add an [accounts.NAME] table")
         if name == DEFAULT_ROUTE and name not in self.accounts:
             raise ConfigError(f"there is no default route; name an account, or add {DEFAULT_ROUTE} = [...] to [routes]")
-        self.account(name)
+        if name not in self.accounts:
+            raise ConfigError(settings.unknown_word("route or account", name, [*self.routes, *self.accounts]))
         return [name]
 
 

@@ -33,13 +33,14 @@ _QUIET: Final = 300.0
 _STALLED: Final = 3600.0
 """Seconds without a change after which polling ends: by then every vendor has given its task up."""
 _MISSES: Final = 2
-"""Lists in a row without a task before it is taken for unknown to the vendor: the first may be a moment early."""
+"""Polls in a row that do not know a task before it is taken for lost: the first may be a moment early."""
 
 
 class Unsettled(msgspec.Struct, frozen=True):
     """A task that `wait_many` gave up, with its last state if one was seen.
 
-    `error` is a `WaitTimeout`, a `TaskNotFound`, or what the vendor answered instead of the task.
+    `error` is a `WaitTimeout`, a `TaskNotFound`, what the vendor answered instead of the task, or why its account
+    cannot be used.
     """
 
     ref: str
@@ -76,7 +77,7 @@ class Watch:
     def __init__(self, ref: str, task: Task | None, clock: Callable[[], float]) -> None:
         self.ref = ref
         self.task = task
-        self.misses = 0
+        self._misses = 0
         self._clock = clock
         self._since = clock()
         self._reported = False
@@ -86,7 +87,7 @@ class Watch:
     def see(self, found: Task, on_update: OnUpdate) -> bool:
         """Take a poll's answer; whether it changed anything. What the vendor no longer says is kept."""
         now = records.carry(self.task, found) if self.task else found
-        changed, self.task, self.misses = now != self.task, now, 0
+        changed, self.task, self._misses = now != self.task, now, 0
         if changed:
             self._since, self._reported = self._clock(), False
         # A task that keeps still is told once more.
@@ -97,6 +98,11 @@ class Watch:
         if on_update and (changed or quiet):
             on_update(now)
         return changed
+
+    def miss(self) -> bool:
+        """Take a poll that did not know the task; whether that is to be believed."""
+        self._misses += 1
+        return self._misses >= _MISSES
 
     @property
     def settled(self) -> bool:
@@ -133,7 +139,7 @@ def wait(account: Account, watch: Watch, task_id: str, deadline: Deadline, timin
     pace, failures = Pace(account.poll_interval), 0
     while True:
         try:
-            changed = watch.see(account.fetch(task_id, deadline), on_update)
+            changed = _polled(account, watch, task_id, deadline, on_update)
         except TRANSIENT as error:
             failures += 1
             if failures >= _PATIENCE:
@@ -149,6 +155,16 @@ def wait(account: Account, watch: Watch, task_id: str, deadline: Deadline, timin
         if pause > deadline.left or watch.stalled:
             raise account.own(watch.timeout(), "wait")
         timing.sleep(pause)
+
+
+def _polled(account: Account, watch: Watch, task_id: str, deadline: Deadline, on_update: OnUpdate) -> bool:
+    """One look at the task; whether it changed anything."""
+    try:
+        return watch.see(account.fetch(task_id, deadline), on_update)
+    except TaskNotFound:
+        if watch.miss():
+            raise
+        return False
 
 
 @contextmanager
@@ -216,11 +232,9 @@ class Group:
                 del self.watches[task_id]
                 yield watch.task
                 return
-        else:
-            watch.misses += 1
-            if watch.misses >= _MISSES:
-                yield self._give_up(task_id, TaskNotFound(f"the vendor no longer lists task {watch.ref}"))
-                return
+        elif watch.miss():
+            yield self._give_up(task_id, TaskNotFound(f"the vendor no longer lists task {watch.ref}"))
+            return
         if watch.stalled:
             yield self._give_up(task_id, watch.timeout())
 

@@ -334,6 +334,14 @@ def test_an_error_says_where_it_happened() -> None:
     assert str(error).startswith("main (mjproxy) fetch: task_no_found")
 
 
+def test_a_route_that_does_not_exist_is_said_with_the_nearest_route_or_account() -> None:
+    account = {"provider": "mjproxy", "base_url": "emulator:"}
+    bridge = Bridge({"accounts": {"main": account, "spare": account}, "routes": {"night": ["spare", "main"]}})
+    for written, meant in (("nihgt", "night"), ("mian", "main")):
+        with pytest.raises(mjbridge.ConfigError, match=f"unknown route or account '{written}'.*'{meant}'"):
+            bridge.imagine("pig", route=written)
+
+
 def test_a_route_s_first_account_takes_the_task_and_an_account_may_be_named() -> None:
     transports = {name: FakeTransport([HttpResponse(200, b'{"code":1,"result":"1"}')]) for name in ("one", "two")}
     accounts = {name: {"provider": "mjproxy", "base_url": f"http://{name}"} for name in transports}

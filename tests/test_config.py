@@ -305,7 +305,7 @@ def test_no_account_at_all_is_a_configuration_that_can_do_nothing() -> None:
 
 def test_an_unknown_route_or_account_is_named_with_the_nearest() -> None:
     bridge = Bridge({"accounts": {"main": ACCOUNT, "spare": ACCOUNT}})
-    with pytest.raises(ConfigError, match=r"unknown account 'spar'.*'spare'"):
+    with pytest.raises(ConfigError, match=r"unknown route or account 'spar'.*'spare'"):
         bridge.imagine("a lighthouse", route="spar")
     with pytest.raises(ConfigError, match=r"unknown account 'spar'.*'spare'"):
         bridge.fetch("spar:1")

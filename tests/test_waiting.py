@@ -199,6 +199,47 @@ def test_a_task_that_one_list_leaves_out_is_not_lost() -> None:
     assert [each.ref for each in bridge.wait_many(["main:1"]) if isinstance(each, Task)] == ["main:1"]
 
 
+def test_a_task_that_the_first_poll_does_not_know_is_not_lost() -> None:
+    bridge, vendors, _ = opened(lambda _id, now: "SUCCESS" if now else None)
+    assert bridge.wait("main:1").status is Status.COMPLETED
+    assert len(vendors["main"].times) == 2
+
+
+def test_a_task_that_the_vendor_does_not_know_is_given_up_at_the_second_look() -> None:
+    bridge, vendors, _ = opened(lambda _id, _now: None)
+    with pytest.raises(mjbridge.TaskNotFound):
+        bridge.wait("main:1")
+    assert len(vendors["main"].times) == 2
+
+
+def test_an_account_that_cannot_be_used_stops_no_other() -> None:
+    """Its key is missing, or it was taken out of the configuration while its refs are still stored."""
+    accounts = {
+        "main": {"provider": "mjproxy", "base_url": "emulator:"},
+        "keyless": {"provider": "cometapi", "api_key": "env:NO_SUCH_KEY"},
+    }
+    bridge = Bridge({"accounts": accounts}, sleep=lambda _: None)
+    stored = Task(id="3", account="gone")
+    task = bridge.imagine("a lighthouse", route="main")
+    outcomes = {each.ref: each for each in bridge.wait_many(["keyless:1", task, "keyless:1", stored], timeout=60)}
+    assert list(outcomes) == ["keyless:1", "gone:3", task.ref]
+    keyless, gone, done = outcomes.values()
+    assert isinstance(keyless, Unsettled)
+    assert isinstance(gone, Unsettled)
+    assert isinstance(done, Task)
+    assert (type(keyless.error), keyless.error.account) == (mjbridge.ConfigError, "keyless")
+    assert (type(gone.error), gone.task) == (mjbridge.ConfigError, stored)
+
+
+@pytest.mark.parametrize("one", ["main:1", Task(id="1", account="main")])
+def test_one_task_where_many_are_asked_for_is_refused(one: Any) -> None:
+    bridge, vendors, _ = opened(running)
+    for many in (bridge.wait_many, bridge.fetch_many):
+        with pytest.raises(mjbridge.InvalidCommand, match=r"'main:1' is one task.*put it in a list"):
+            many(one)
+    assert vendors["main"].times == []
+
+
 def test_tasks_without_an_end_come_with_their_last_state_at_the_deadline() -> None:
     bridge, _, clock = opened(running)
     began = clock.now
