@@ -1,22 +1,22 @@
 """Finished pictures and clips on disk: names made here, files whole or not at all."""
 
 import hashlib
-import os
 import re
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 
-from mjbridge import pictures
+from mjbridge import partials, pictures
 from mjbridge.account import Account
 from mjbridge.commands import GRID
 from mjbridge.errors import InvalidCommand, MalformedReply, MJBridgeError, Unavailable
+from mjbridge.partials import Partial
 from mjbridge.pictures import PICTURE, VIDEO, Kind
 from mjbridge.task import Action, Status, Task
 from mjbridge.wire import Content
@@ -27,7 +27,6 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 # The forms of the vendors' own ids. Any other could be a device's name, or differ from another by case alone.
 _SAFE: Final = re.compile(r"\d{1,40}|task_[0-9A-Z]{1,40}")
 _LONGEST_NAME: Final = 80
-_MARK: Final = re.compile(r"[0-9a-f]{16}")
 # What makes a grid, where no buttons tell.
 _GRID_ACTIONS: Final = frozenset(
     {Action.IMAGINE, Action.BLEND, Action.REROLL, Action.VARIATION, Action.HIGH_VARIATION, Action.LOW_VARIATION}
@@ -170,27 +169,29 @@ class _Download:
             return dead
 
     def _fetched(self, file: _File) -> Path:
-        with _partial(file.stem) as partial:
+        with partials.left(file.stem) or nullcontext() as left:
             # What has changed since it broke off is fetched anew.
-            for start in (partial.size, 0) if partial.size else (0,):
+            for start in (left.size, 0) if left else (0,):
                 with self._account.open(file.url, file.kind.limit, start) as content:
                     mark = _mark(file.url, content.tag)
-                    if not content.start or mark == partial.mark:
-                        partial.mark = mark
-                        return self._received(file, partial.path, content)
-            raise Unavailable("the server gives a part of the file where it was asked for all of it")
+                    if left and content.start and mark == left.mark:
+                        return self._received(file, left, content)
+                    if not content.start:
+                        if left:
+                            left.discard()
+                        with partials.new(file.stem, mark) as partial:
+                            return self._received(file, partial, content)
+        raise Unavailable("the server gives a part of the file where it was asked for all of it")
 
-    def _received(self, file: _File, partial: Path, content: Content) -> Path:
+    def _received(self, file: _File, partial: Partial, content: Content) -> Path:
         received = content.start
-        with partial.open("ab" if received else "wb") as out:
-            first = b"" if received else _first(content.chunks)
-            ending = pictures.ending(_head(partial) if received else first, file.stem.name, file.kind)
-            for chunk in chain([first], content.chunks):
-                out.write(chunk)
-                received += len(chunk)
-                self._tell(Progress(file.stem.name + ending, received, content.size))
-            _flush(out)
-        return partial.replace(_named(file.stem, ending))
+        first = b"" if received else _first(content.chunks)
+        ending = pictures.ending(_head(partial.path) if received else first, file.stem.name, file.kind)
+        for chunk in chain([first], content.chunks):
+            partial.file.write(chunk)
+            received += len(chunk)
+            self._tell(Progress(file.stem.name + ending, received, content.size))
+        return partial.finish(_named(file.stem, ending))
 
     def _tell(self, progress: Progress) -> None:
         if self._stopped.is_set():
@@ -198,43 +199,6 @@ class _Download:
         if self._on_progress:
             with self._lock:
                 self._on_progress(progress)
-
-
-class _Partial(msgspec.Struct):
-    """An unfinished file, and the mark of the content that it is the beginning of (`""` for none)."""
-
-    path: Path
-    mark: str
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.mark else 0
-
-
-@contextmanager
-def _partial(stem: Path) -> Generator[_Partial, None, None]:
-    """A place for this thread alone, with what is there of the file. What can go on another time is left for it."""
-    path = stem.with_name(f".{stem.name}.{os.getpid()}.{threading.get_ident()}.part")
-    partial = _Partial(path, _claimed(stem, path))
-    try:
-        yield partial
-    except Unavailable:
-        if partial.mark and path.stat().st_size:
-            path.replace(stem.with_name(f".{stem.name}.{partial.mark}.part"))
-        raise
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _claimed(stem: Path, path: Path) -> str:
-    """The mark of an unfinished file that was left; it stands at `path` now, where no other thread finds it."""
-    for left in stem.parent.glob(f".{stem.name}.*.part"):
-        mark = left.name.removeprefix(f".{stem.name}.").removesuffix(".part")
-        if _MARK.fullmatch(mark):
-            with suppress(FileNotFoundError):
-                left.replace(path)
-                return mark
-    return ""
 
 
 def _mark(url: str, tag: str) -> str:
@@ -250,11 +214,9 @@ def _finished(stem: Path, kind: Kind = PICTURE) -> Path | None:
 
 def _written(stem: Path, content: bytes) -> Path:
     """A file whose content is all there."""
-    with _partial(stem) as partial:
-        with partial.path.open("wb") as out:
-            out.write(content)
-            _flush(out)
-        return partial.path.replace(_named(stem, pictures.ending(content, stem.name)))
+    with partials.new(stem) as partial:
+        partial.file.write(content)
+        return partial.finish(_named(stem, pictures.ending(content, stem.name)))
 
 
 def _named(stem: Path, ending: str) -> Path:
@@ -274,9 +236,3 @@ def _first(chunks: Iterator[bytes]) -> bytes:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(pictures.LONGEST_SIGNATURE)
-
-
-def _flush(out: BinaryIO) -> None:
-    """To the disk itself: a file that has its name must be whole even after the power failed."""
-    out.flush()
-    os.fsync(out.fileno())
