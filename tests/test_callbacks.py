@@ -281,6 +281,32 @@ def test_news_that_the_application_failed_at_is_news_again(
     capfd.readouterr()
 
 
+def test_news_that_the_application_failed_at_takes_no_later_news_back(bridge: Bridge) -> None:
+    heard: list[Status] = []
+
+    def answered(_status: str, _headers: object) -> None:
+        pass
+
+    def post(told: object) -> None:
+        sent = body(told)
+        environ = {"REQUEST_METHOD": "POST", "PATH_INFO": f"/{SECRET}", "CONTENT_LENGTH": str(len(sent))}
+        application({**environ, "wsgi.input": io.BytesIO(sent)}, answered)
+
+    def on_news(task: Task) -> None:
+        heard.append(task.status)
+        if task.status is Status.PROCESSING:
+            # Another thread of the server, while this one is at it.
+            post(DONE)
+            raise RuntimeError("the database is down")
+
+    application: Any = callbacks.wsgi(bridge, "mjproxy", SECRET, on_news)
+    with pytest.raises(RuntimeError):
+        post(HALF)
+    for repeated in (DONE, HALF):
+        post(repeated)
+    assert heard == [Status.PROCESSING, Status.COMPLETED]
+
+
 @pytest.mark.parametrize("secret", ["", "short", "with/a/slash/and/more", "ein Geheimnis mit Leerzeichen", "ö" * 20])
 def test_a_secret_that_is_none_is_refused(secret: str, bridge: Bridge) -> None:
     with pytest.raises(mjbridge.ConfigError, match="token_urlsafe"):

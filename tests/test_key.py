@@ -145,6 +145,15 @@ PASSWORDS: Final = {
 }
 
 
+def test_a_key_that_begins_with_another_is_blotted_out_whole(scripted: StartServer, bridge: OpenBridge) -> None:
+    longer = f"{KEY}-of-the-relay"
+    server = scripted(
+        answering(reply(b'{"error": {"message": "neither %s nor %s"}}' % (longer.encode(), KEY.encode()), 401))
+    )
+    opened = bridge("mjproxy", server.url, headers={"X-Relay": longer})
+    assert failure(fetch, opened).message == "neither [key] nor [key]"
+
+
 @pytest.mark.parametrize("echo", PASSWORDS)
 def test_no_error_shows_the_password_of_a_base_url(
     echo: str, scripted: StartServer, bridge: OpenBridge, caplog: pytest.LogCaptureFixture

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 import mjbridge
-from mjbridge import Bridge, Cancel, HttpResponse, Imagine, MJBridgeError, Press, Status, Task, config
+from mjbridge import Bridge, Cancel, HttpRequest, HttpResponse, Imagine, MJBridgeError, Press, Status, Task, config
 from mjbridge.config import AccountSettings
 from mjbridge.provider import Provider
 from mjbridge.testing import FakeTransport
@@ -234,6 +234,19 @@ def test_an_unknown_outcome_sends_the_next_command_elsewhere() -> None:
     assert type(vendors.fails()) is mjbridge.SubmissionUnknown
     assert trail(vendors.bridge.imagine("pig")) == [("one", "SubmissionUnknown")]
     assert vendors.asked() == {"one": 1, "two": 1}
+
+
+def test_what_the_time_out_of_a_call_ended_cools_no_account_down() -> None:
+    """A caller in a hurry proves nothing against the vendor."""
+    vendors = Vendors({"one": [], "two": []})
+
+    def hang(request: HttpRequest) -> HttpResponse:
+        vendors.clock.sleep(request.timeout or 0)
+        raise LOST
+
+    vendors.transports["one"].send = hang  # type: ignore[method-assign]  # a vendor that answers no more
+    assert type(vendors.fails(timeout=5)) is mjbridge.SubmissionUnknown
+    assert vendors.bridge.account("one").limits.cool_down.left == 0
 
 
 def test_the_cool_down_doubles_with_each_failure_in_a_row_up_to_ten_minutes_and_a_success_resets_it() -> None:

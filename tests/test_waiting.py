@@ -274,6 +274,16 @@ def test_a_vendor_s_retry_after_is_kept_while_others_are_polled() -> None:
     assert len(vendors["two"].times) > 3
 
 
+def test_a_poll_that_succeeds_ends_a_row_of_failures_for_many_too() -> None:
+    bridge, vendors, _ = opened(lambda _id, _now: "SUCCESS")
+    listed = HttpResponse(200, b'[{"id": "1", "action": "IMAGINE", "status": "IN_PROGRESS"}]')
+    vendors["main"].faults.extend([DOWN, DOWN, DOWN, DOWN, listed, DOWN])
+    assert len(list(bridge.wait_many(["main:1"]))) == 1
+    pauses = [after - before for before, after in pairwise(vendors["main"].times)]
+    assert pauses[3] >= 16
+    assert pauses[5] < 8
+
+
 def test_an_account_that_hangs_takes_none_of_the_others_time() -> None:
     """A poll lasts as long as its vendor is silent, and the tasks of all accounts share one deadline."""
     bridge, vendors, clock = opened(lambda _id, _now: "SUCCESS", ["hung", "sound"])
