@@ -101,7 +101,8 @@ class Account:
         """
         if isinstance(command, Cancel):
             # It makes no task, so it needs no place: it frees one.
-            (task,) = self._seen("cancel", [self._run("cancel", deadline, lambda: self.provider.submit(command))])
+            told = self._run("cancel", deadline, lambda: self.provider.submit(command))
+            (task,) = self._seen("cancel", [told], deadline)
             return task
         place = self.enter() if place is None else place
         conversation = self._conversation("submit", deadline)
@@ -128,7 +129,7 @@ class Account:
 
     def fetch(self, task_id: str, deadline: Deadline = FOREVER) -> Task:
         """The task as the vendor has it."""
-        (task,) = self._seen("fetch", [self._run("fetch", deadline, lambda: self.provider.fetch(task_id))])
+        (task,) = self._seen("fetch", [self._run("fetch", deadline, lambda: self.provider.fetch(task_id))], deadline)
         return task
 
     def fetch_many(self, task_ids: Sequence[str], deadline: Deadline = FOREVER) -> list[Task]:
@@ -137,11 +138,12 @@ class Account:
         # The first of two records with one id is the task; new-api keeps the answer to a MODAL as a second row.
         for task in self._run("fetch_many", deadline, lambda: self.provider.fetch_many(task_ids)):
             by_id.setdefault(task.id, task)
-        return self._seen("fetch_many", (by_id[each] for each in dict.fromkeys(task_ids) if each in by_id))
+        told = (by_id[each] for each in dict.fromkeys(task_ids) if each in by_id)
+        return self._seen("fetch_many", told, deadline)
 
     def heard(self, task: Task) -> None:
         """A task as the vendor told it by itself: it counts as if it had been asked for."""
-        self._seen("callback", [task])
+        self._seen("callback", [task], FOREVER)
 
     def own(self, error: Failure, operation: str) -> Failure:
         """The error as this account's: it tells where, and shows of the vendor's words neither the key nor all."""
@@ -226,14 +228,14 @@ class Account:
                     raise conversation.unknown(f"the provider failed at the reply: {error!r}") from error
                 raise
 
-    def _seen(self, operation: str, tasks: Iterable[Task]) -> list[Task]:
+    def _seen(self, operation: str, tasks: Iterable[Task], deadline: Deadline) -> list[Task]:
         """Tasks as the vendor has just told them, as the account's own."""
         mine = [self._mine(task) for task in tasks]
         for task in mine:
             if task.settled:
                 self.limits.in_flight.settled(task.id)
         if self._journal:
-            self._journal.saw(mine)
+            self._journal.saw(mine, deadline.left)
         self._tell_of(operation, mine)
         return mine
 
@@ -288,7 +290,8 @@ class Account:
 class _Conversation:
     """One run of a flow. Remembers whether a submit left that nobody refused, and the reply that came last.
 
-    `asked` tells whether anything was sent, or tried to be; `before_submit` is called before a submit leaves.
+    `asked` tells whether anything was sent, or tried to be; `before_submit` is called before a submit
+    leaves, with the seconds that it may take.
     """
 
     def __init__(
@@ -304,7 +307,7 @@ class _Conversation:
         buys: bool,
     ) -> None:
         self.asked = False
-        self.before_submit: Callable[[], None] | None = None
+        self.before_submit: Callable[[float], None] | None = None
         self._provider = provider
         self._transport = transport
         self._key = key
@@ -332,7 +335,7 @@ class _Conversation:
         self._limits.rate.wait(self._deadline)
         left = self._left()
         if request.submits and self.before_submit:
-            self.before_submit()
+            self.before_submit(self._deadline.left)
             # It may have waited for another process that writes.
             left = self._left()
         self.asked = True

@@ -6,6 +6,7 @@ perhaps accepted is never taken for refused. Threads and processes may share a j
 """
 
 import logging
+import math
 import os
 import time
 import uuid
@@ -38,7 +39,7 @@ _LONGEST_TEXT: Final = 10_000
 _NAMED: Final = 10
 """Submissions that an error names."""
 _PATIENCE: Final = 30
-"""Seconds to wait for another process that writes to the same SQLite file."""
+"""Seconds to wait, at most, for another process that writes to the same SQLite file."""
 
 
 class Outcome(StrEnum):
@@ -104,10 +105,10 @@ class Submission:
         self._row = row
         self._intended = False
 
-    def intend(self) -> None:
+    def intend(self, patience: float = math.inf) -> None:
         """Commit the intent. `JournalError` if that fails, and then nothing may be sent."""
         if not self._intended:
-            self._journal.write(submissions.insert().values(self._row))
+            self._journal.write(submissions.insert().values(self._row), patience=patience)
             self._intended = True
 
     def accepted(self, task: Task) -> None:
@@ -169,13 +170,13 @@ class Journal:
         unknown = {"outcome": Outcome.UNKNOWN, "category": "", "task_id": "", "status": "", "settled": False}
         return Submission(self, {**row, "command": _written(command, redacted), **unknown})
 
-    def saw(self, tasks: Sequence[Task]) -> None:
+    def saw(self, tasks: Sequence[Task], patience: float = math.inf) -> None:
         """Tasks as a vendor has just told them. The caller gets them even where the journal cannot be written."""
         with _logged(f"the journal does not know how {len(tasks)} tasks stand now"):
             for account, group in groupby(sorted(tasks, key=attrgetter("account")), attrgetter("account")):
                 known = list(group)
                 for start in range(0, len(known), _BATCH):
-                    self._saw(account, known[start : start + _BATCH])
+                    self._saw(account, known[start : start + _BATCH], patience)
 
     def unsettled(self) -> Iterator[Entry]:
         """What is accepted and not settled, and what may have been accepted, oldest first."""
@@ -193,12 +194,23 @@ class Journal:
             shown = ", ".join(known[:_NAMED]) + (f" and {len(known) - _NAMED} more" if len(known) > _NAMED else "")
             raise InvalidCommand(f"the journal has no unsettled submission {submission!r}; it has: {shown or 'none'}")
 
-    def write(self, statement: sql.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
-        """Commit one statement; the number of rows it changed. `JournalError` if it cannot be."""
+    def write(
+        self,
+        statement: sql.Executable,
+        rows: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        patience: float = math.inf,
+    ) -> int:
+        """Commit one statement; the number of rows it changed. `JournalError` if it cannot be.
+
+        Another process that writes to the same SQLite file is waited for, for `patience` seconds and 30 at most.
+        """
         with self._failing("written"), self.engine.begin() as connection:
+            if self.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql(_busy_timeout(patience))
             return cast("sql.CursorResult[Any]", connection.execute(statement, rows)).rowcount
 
-    def _saw(self, account: str, tasks: Sequence[Task]) -> None:
+    def _saw(self, account: str, tasks: Sequence[Task], patience: float) -> None:
         ours = (submissions.c.account == account) & _unfinished
         asked = ours & submissions.c.task_id.in_([task.id for task in tasks])
         with self._failing("read"), self.engine.connect() as connection:
@@ -210,7 +222,8 @@ class Journal:
             for task_id in {task_id for task_id, status in rows if status != now[task_id].status}
         ]
         if changed:
-            self.write(submissions.update().where(ours & (submissions.c.task_id == sql.bindparam("known"))), changed)
+            known = submissions.c.task_id == sql.bindparam("known")
+            self.write(submissions.update().where(ours & known), changed, patience=patience)
 
     def _entries(self, chosen: sql.ColumnElement[bool]) -> Iterator[Entry]:
         statement = submissions.select().where(chosen).order_by(submissions.c.submitted_at, submissions.c.id)
@@ -292,5 +305,9 @@ def _engine(place: str) -> sql.Engine:
 
 def _durable(connection: Any, _record: object) -> None:
     """SQLite's own settings: a commit is on disk when it returns, and readers do not wait for writers."""
-    for pragma in (f"busy_timeout = {1000 * _PATIENCE}", "journal_mode = WAL", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    for pragma in (_busy_timeout(), "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"):
+        connection.execute(pragma).close()
+
+
+def _busy_timeout(patience: float = math.inf) -> str:
+    return f"PRAGMA busy_timeout = {int(1000 * min(patience, _PATIENCE))}"

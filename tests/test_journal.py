@@ -5,6 +5,7 @@ import json
 import logging
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from mjbridge import (
 from mjbridge.journal import Journal, submissions
 from mjbridge.testing import FakeTransport
 from mjbridge.testing.stage import Clock
+from tests.exchanges import SOON
 from tests.journals import KEY, lines, over_http
 from tests.servers import Connection, Handler, Scripted, answering, reply
 
@@ -299,9 +301,11 @@ def test_time_that_the_journal_takes_is_time_of_the_call(place: Path) -> None:
     clock = Clock()
 
     class Slow(Journal):
-        def write(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
+        def write(
+            self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None, *, patience: float = 0
+        ) -> int:
             clock.sleep(20)
-            return super().write(statement, rows)
+            return super().write(statement, rows, patience=patience)
 
     slow, transport = Slow(place), FakeTransport([_accepted("1")])
     account = {"provider": "mjproxy", "base_url": "http://main.example"}
@@ -314,6 +318,24 @@ def test_time_that_the_journal_takes_is_time_of_the_call(place: Path) -> None:
         assert [entry.outcome for entry in slow.all()] == ["refused"]
         bridge.imagine("a lighthouse", timeout=30)
         assert [request.timeout for request in transport.requests] == [10]
+
+
+def test_another_that_writes_is_waited_for_no_longer_than_the_call_may_take(
+    kept: Journal, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is sent meanwhile; and a task that was read is the caller's, whether the journal knows or not."""
+    bridge = _bridge(kept, main=[_accepted("7"), _reply(_record("7", "SUCCESS"))])
+    bridge.imagine("a lighthouse")
+    other = sqlite3.connect(place, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(JournalError, match="database is locked") as caught:
+        bridge.imagine("a harbour", timeout=0.1)
+    assert caught.value.accepted == "no"
+    assert bridge.fetch("main:7", timeout=0.1).done
+    assert time.monotonic() - began < SOON
+    other.close()
+    assert "does not know how 1 tasks stand now" in caplog.text
 
 
 def test_it_stops_the_whole_route(kept: Journal) -> None:
