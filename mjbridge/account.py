@@ -72,8 +72,9 @@ class Account:
         self._key = key
         self._events = events
         self._journal = journal
-        # The longest first, for one may be a part of another.
-        self._secrets = sorted(filter(None, {key, *secrets}), key=len, reverse=True)
+        # PHP writes "/" in JSON as "\/". The longest first, for one may be a part of another.
+        forms = {form for secret in {key, *secrets} if secret for form in (secret, secret.replace("/", "\\/"))}
+        self._secrets = sorted(forms, key=len, reverse=True)
 
     def __repr__(self) -> str:
         return f"Account({self.name!r}, {self.provider.name!r})"

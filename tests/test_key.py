@@ -145,6 +145,14 @@ PASSWORDS: Final = {
 }
 
 
+def test_a_key_with_slashes_is_known_as_json_may_write_it(scripted: StartServer, bridge: OpenBridge) -> None:
+    key = "sk-0123/4567/89abcdef"
+    server = scripted(answering(reply(b'{"error": {"message": "no %s"}}' % key.replace("/", "\\/").encode(), 401)))
+    error = failure(fetch, bridge("mjproxy", server.url, api_key=key))
+    assert error.message == "no [key]"
+    assert error.body == '{"error": {"message": "no [key]"}}'
+
+
 def test_a_key_that_begins_with_another_is_blotted_out_whole(scripted: StartServer, bridge: OpenBridge) -> None:
     longer = f"{KEY}-of-the-relay"
     server = scripted(
