@@ -211,6 +211,59 @@ def test_a_page_larger_than_any_record_is_entered(monkeypatch: pytest.MonkeyPatc
     assert _ids(page) == [str(number) for number in range(3000)]
 
 
+@pytest.mark.parametrize("filler", [b"x", b"x" * windows.BLOCK])
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        (b'{"items":[],"data":[%(1)b]}', "1"),
+        (b'{"data":[%(1)b,%(2)b],"total":3,"items":[%(3)b]}', "123"),
+        (b'{"content":[%(1)b],"list":{"total":1,"items":[%(2)b],"data":[%(3)b]},"ok":true}', "123"),
+        (b'{"items":[%(1)b],"data":%(2)b}', "12"),
+        (b'{"data":%(1)b,"items":[%(2)b]}', "12"),
+        (b'{"data":{"items":[],"page":{"size":0}},"content":["a","b"],"list":[%(1)b]}', "1"),
+        (b'{"data":[%(1)b],"a key":"]}","\\u0061\\"":[{"id":"9"}],"page":{"size":1}, "data":[%(2)b]}', "12"),
+        (b'{"meta":{"a":[{"b":[[["]"]]]}]},"data":[%(1)b,%(2)b]}', "12"),
+        (b'[{"data":[%(1)b],"items":[%(2)b]},%(3)b]', "123"),
+        (b'{"data":[%(1)b],"items":[%(2)b]}\n{"items":[%(3)b]}', "123"),
+    ],
+)
+def test_each_record_of_each_list_of_a_page_is_read(page: bytes, told: str, filler: bytes) -> None:
+    """In whatever order they are, whatever stands between them, and whether the page is longer than a block or not."""
+    written = {b"%d" % number: b'{"id":"%d","prompt":"%b"}' % (number, filler) for number in (1, 2, 3)}
+    assert _ids(page % written) == list(told)
+
+
+def test_a_long_page_that_lost_its_end_hides_nothing_behind_it() -> None:
+    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(60))
+    *ids, end = _ids(b'{"data":[%b]\n{"data":[{"id":"60"}]}\n{"id":"61"}' % many)
+    assert ids == [str(number) for number in range(62)]
+    assert end == "b''"
+
+
+@pytest.mark.parametrize("before", [b'"page":1', b'"meta":{"page":[1]}', b'"items":[]', b'"data":{"id":"x"}'])
+def test_a_page_larger_than_any_record_is_entered_whatever_stands_before_its_list(
+    before: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (sources, documents, tabular, windows):
+        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
+    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(300))
+    told = ["x"] if b'"x"' in before else []
+    assert _ids(b'{"ok":true,%b,"list":[%b]}' % (before, many)) == told + [str(number) for number in range(300)]
+
+
+def test_a_page_s_value_too_large_to_be_read_is_a_reject_and_the_lists_around_it_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (sources, documents, tabular, windows):
+        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
+    page = b'{"data":[{"id":"1"}],"more":{"a":["%b"]},"list":[{"id":"2"}]}' % (b"x" * 4 * LIMIT)
+    first, reject, last = _read(page)
+    assert isinstance(first, Task)
+    assert isinstance(reject, Reject)
+    assert str(4 * LIMIT + 17) in reject.reason
+    assert isinstance(last, Task)
+
+
 @pytest.mark.parametrize("name", [name for name in COMPRESSIONS if name != "plain"])
 def test_a_compressed_file_that_is_cut_gives_what_is_whole_and_says_so(name: str) -> None:
     lines = b"".join(

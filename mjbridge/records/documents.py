@@ -12,7 +12,6 @@ import msgspec
 
 from mjbridge.fields import NOT_AS_EXPECTED
 from mjbridge.records.windows import BLOCK, FIRST_BYTES, ID_KEYS, Block, Window, is_json_object, too_large
-from mjbridge.task import NO_RAW
 from mjbridge.wire import JSON_LIMIT
 
 _SEPARATORS: Final = re.compile(rb"[\s,]*+")
@@ -33,18 +32,27 @@ _WITHIN: Final = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + b"|" + _closed(2) +
 _BEGINNING: Final = re.compile(rb'\{\s*"(?:%b|schema_version)"\s*:' % "|".join(ID_KEYS).encode())
 _FIRST_KEY: Final = re.compile(rb'\{\s*"[^"\\]*+"\s*:')
 
-# The beginning of a page: an object that shows no id of its own before its list, or before the object with its list.
-_PAGE: Final = re.compile(
-    rb'\{\s*(?:"(?!(?:id|_id|Id|mj_id)")[^"\\]*+"\s*:\s*(?:' + _STRING + rb"|[-+.\w]++)\s*,\s*)*+"
-    rb'"(?:data|items|content|list)"\s*:\s*(?=[\[{])',
+# A page is an object that shows no id of its own, and holds a list of records, or an object that does.
+_OWN_ID: Final = rb'"(?:id|_id|Id|mj_id)"'
+_WRAPPER: Final = rb'"(?:data|items|content|list)"\s*+:\s*+(?=[\[{])'
+_PLAIN: Final = _STRING + rb"|[-+.\w]++"
+# From an object's beginning, or from between two members, to the next value in brackets; a wrapper is in group 1.
+_TO_BRACKETS: Final = re.compile(
+    rb"[{,\s]*+(?:(?!" + _OWN_ID + b")" + _STRING + rb"\s*+:\s*+(?:" + _PLAIN + rb")[,\s]*+)*+"
+    rb"(?:(" + _WRAPPER + b")|(?!" + _OWN_ID + b")" + _STRING + rb"\s*+:\s*+(?=[\[{]))",
     re.DOTALL,
 )
+_LIST_OF_RECORDS: Final = re.compile(rb"\[\s*+(?:(?:" + _PLAIN + rb")\s*+,\s*+)*+[{\]]", re.DOTALL)
+# A key, so far as it is there; with its colon in group 2.
+_KEY: Final = re.compile(rb'("(?:[^"\\\n]++|\\.?)*+"?+)\s*+(:?+)\s*+')
+_WRAPPERS: Final = frozenset({b'"data"', b'"items"', b'"content"', b'"list"'})
 _IN_STRING: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 
 # What closes the list, and the page, that the window is in.
 _LIST: Final = b"]"
 _OBJECT: Final = b"}"
 _CLOSED_BY: Final[Mapping[bytes, bytes]] = {b"[": _LIST, b"{": _OBJECT}
+_DEEPEST_PAGE: Final = 3
 
 _Span = tuple[int, int]
 
@@ -68,46 +76,66 @@ def values(window: Window) -> Iterator[Block]:
         yield window.unreadable("the file is cut: its list does not end")
 
 
-def _cut(data: bytes, enclosing: list[bytes]) -> tuple[list[_Span], int]:
+def _cut(data: bytes, enclosing: list[bytes], position: int = 0) -> tuple[list[_Span], int]:
     """The whole records in the window, and where they end; `enclosing` follows what the records stand in."""
     spans: list[_Span] = []
     alike_tried = False
-    position = _after(_SEPARATORS, data, 0)
+    position = _after(_SEPARATORS, data, position)
     while position < len(data):
         if enclosing[-1:] == [_LIST] and not alike_tried:
             alike_tried = True
-            alike = _alike(data, position)
-            end = alike[-1][1] if alike else position
-            spans += alike
-        elif data[position : position + 1] in (b"[", b"{", _LIST, _OBJECT) or enclosing[-1:] == [_OBJECT]:
-            end, is_record = _bracketed(data, position, enclosing)
+            found = _alike(data, position)
+            end = found[-1][1] if found else position
+        else:
+            found, end = _next(data, position, enclosing)
             if end < 0:
                 break
-            if is_record:
-                spans.append((position, end))
-        else:
-            end = _after(_SCALAR, data, position)
-            if (
-                end - position > JSON_LIMIT
-                or end == len(data)
-                or (data[position:end] == b'"' and data.find(b"\n", position) < 0)
-            ):
-                break  # it may go on
-            spans.append((position, end))
+        spans += found
         position = _after(_SEPARATORS, data, end)
     return spans, position
+
+
+def _next(data: bytes, position: int, enclosing: list[bytes]) -> tuple[list[_Span], int]:
+    """The record that begins here, unless this only stands around some; and where to go on (-1: it may go on)."""
+    here = data[position : position + 1]
+    if here == b'"' and enclosing[-1:] == [_OBJECT]:
+        key = _KEY.match(data, position)
+        if key and key.end() == len(data):
+            return [], -1
+        if key and key[2]:
+            return _member(data, key.end(), key[1] in _WRAPPERS, enclosing)
+    if here in (b"[", b"{", _LIST, _OBJECT):
+        end, is_record = _bracketed(data, position, enclosing)
+    else:
+        end, is_record = _scalar(data, position), True
+    return [(position, end)] if is_record else [], end
+
+
+def _scalar(data: bytes, position: int) -> int:
+    """The end of a value without brackets; -1 if it may go on."""
+    end = _after(_SCALAR, data, position)
+    is_open = data[position:end] == b'"' and data.find(b"\n", position) < 0
+    return -1 if is_open or end == len(data) or end - position > JSON_LIMIT else end
+
+
+def _member(data: bytes, position: int, is_wrapper: bool, enclosing: list[bytes]) -> tuple[list[_Span], int]:
+    """What `_next` tells, of the value of a page's member."""
+    here = data[position : position + 1]
+    if here not in _CLOSED_BY:
+        return [], position if here in (_LIST, _OBJECT) else _scalar(data, position)
+    end = _closing(data, position)
+    is_whole = 0 <= end - position <= JSON_LIMIT
+    if is_wrapper and is_whole and here == b"{" and _is_identified(data[position:end]):
+        return [(position, end)], end
+    if is_wrapper and (_LIST_OF_RECORDS.match(data, position) if here == b"[" else _is_page(data, position)):
+        enclosing.append(_CLOSED_BY[here])
+        return [], position + 1
+    return [], end if is_whole else -1
 
 
 def _bracketed(data: bytes, position: int, enclosing: list[bytes]) -> tuple[int, bool]:
     """The end of what begins here (-1: further on), and whether it is a record or only encloses some."""
     bracket = data[position : position + 1]
-    if enclosing[-1:] == [_OBJECT]:
-        missing = [enclosing[-1]]
-        end = _skim(data, _after(_WITHIN, data, position), missing)
-        if missing:
-            return -1, False
-        enclosing.pop()
-        return end, False
     if bracket in (_LIST, _OBJECT):
         del enclosing[-1:]
         return position + 1, False
@@ -115,20 +143,23 @@ def _bracketed(data: bytes, position: int, enclosing: list[bytes]) -> tuple[int,
         enclosing.append(_LIST)
         return position + 1, False
     end = _closing(data, position)
-    if end < 0 and not enclosing and (list_start := _page_list(data, position, enclosing)):
-        return list_start, False
-    return -1 if end - position > JSON_LIMIT else end, True
+    is_whole = 0 <= end - position <= JSON_LIMIT
+    if not is_whole and not enclosing and _is_page(data, position):
+        enclosing.append(_OBJECT)
+        return position + 1, False
+    return end if is_whole else -1, True
 
 
-def _page_list(data: bytes, position: int, enclosing: list[bytes]) -> int:
-    """Where the list of the page that begins here begins; 0 if it is no page."""
-    levels = 0
-    while found := _PAGE.match(data, position):
-        position, levels = found.end(), levels + 1
-        if data[position : position + 1] == b"[":
-            enclosing += [_OBJECT] * levels + [_LIST]
-            return position + 1
-    return 0
+def _is_page(data: bytes, position: int, levels: int = _DEEPEST_PAGE) -> bool:
+    """Whether the object that begins here shows a list of records, or a page in it does, before an id of its own."""
+    while levels and (found := _TO_BRACKETS.match(data, position)):
+        position = found.end()
+        if found[1] and (_LIST_OF_RECORDS.match(data, position) or _is_page(data, position, levels - 1)):
+            return True
+        position = _closing(data, position)
+        if position < 0:
+            break
+    return False
 
 
 def _alike(data: bytes, position: int) -> list[_Span]:
@@ -197,7 +228,9 @@ def _long_value(window: Window) -> Block:
 
 
 def _skip(window: Window) -> None:
-    """Drop the value at the window's beginning, however long."""
+    """Drop the value at the window's beginning, however long, with the key before it."""
+    if (key := _KEY.match(window.data)) and key[2]:
+        window.drop(key.end())
     if window.data[:1] not in _CLOSED_BY:
         _skip_scalar(window)
         return
@@ -239,14 +272,9 @@ def _skip_text(window: Window) -> None:
 # What a record that no reader takes may hold instead.
 
 
-class _Page(msgspec.Struct):
-    """The wrappers that vendors and their admin listings put around a list of records."""
+class _Unidentified(msgspec.Struct):
+    """What a page is told from a record by: it has no id of its own, whatever that is called."""
 
-    items: msgspec.Raw = NO_RAW
-    content: msgspec.Raw = NO_RAW
-    list: msgspec.Raw = NO_RAW
-    data: msgspec.Raw = NO_RAW
-    # What a record is told from a page by: an id of its own, whatever it calls it.
     id: msgspec.UnsetType = msgspec.UNSET
     mj_id: msgspec.UnsetType = msgspec.UNSET
     document_id: msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="_id")
@@ -254,37 +282,38 @@ class _Page(msgspec.Struct):
 
 
 _as_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_as_page: Final = msgspec.json.Decoder(_Page).decode
-_DEEPEST_PAGE: Final = 3
+_as_unidentified: Final = msgspec.json.Decoder(_Unidentified).decode
+
+
+def _is_identified(document: bytes) -> bool:
+    """Whether an object has an id of its own, or is no JSON: then it is a record, if a broken one."""
+    try:
+        _as_unidentified(document)
+    except NOT_AS_EXPECTED:
+        return True
+    return False
 
 
 def within(record: bytes) -> list[tuple[int, bytes]] | None:
     """The records inside a list, a page, or a text of several, each with its place; None if there are none to tell."""
     try:
         msgspec.json.decode(record, type=msgspec.Raw)
-        listed = _listed(record)
+        spans = _listed(record)
     except NOT_AS_EXPECTED:
         return _salvaged(record)
-    if listed is None:
-        return None
-    return [(start, record[start:end]) for start, end in _places(record, listed, 0)]
+    return None if spans is None else [(start, record[start:end]) for start, end in spans]
 
 
-def _listed(document: bytes, levels: int = _DEEPEST_PAGE) -> list[msgspec.Raw] | None:
-    first = document.lstrip()[:1]
-    if first == b"[":
+def _listed(document: bytes) -> list[_Span] | None:
+    start = _after(_SEPARATORS, document, 0)
+    if document.startswith(b"[", start):
         elements = _as_list(document)
         holds_records = not elements or any(bytes(each).startswith(b"{") for each in elements)
-        return elements if holds_records else None
-    if first != b"{" or not levels:
+        return list(_places(document, elements, start)) if holds_records else None
+    if not document.startswith(b"{", start) or _is_identified(document) or not _is_page(document, start):
         return None
-    try:
-        page = _as_page(document)
-    except msgspec.ValidationError:
-        return None
-    inner = (bytes(raw) for raw in (page.items, page.content, page.list, page.data))
-    found = (_listed(raw, levels - 1) for raw in inner if raw[:1] in (b"[", b"{"))
-    return next((each for each in found if each is not None), None)
+    spans, end = _cut(document, [_OBJECT], start + 1)
+    return spans if end == len(document) else [*spans, (end, len(document))]
 
 
 def _salvaged(text: bytes) -> list[tuple[int, bytes]] | None:
