@@ -47,6 +47,8 @@ FORMS: dict[str, bytes] = {
     "a page": b'{"data": ' + LIST + b', "total": 4}',
     "a page in a page": b'{"success": true, "data": {"total": 4, "items": ' + LIST + b'}, "message": ""}',
     "a page of content": b'{"content": ' + LIST + b"}",
+    "a page with a record a line": b'{"data": [\n' + LINES.replace(b"\n", b",\n") + b"\n]}\n",
+    "a page of Windows with a record a line": b'{"data":\r\n[\r\n' + LINES.replace(b"\n", b"\r\n,\r\n") + b"\r\n]}\r\n",
     "a page a line": b"\n".join(b'{"list": [' + json.dumps(each).encode() + b"]}" for each in RECORDS),
     "CSV": TABLE,
 }
@@ -82,8 +84,8 @@ def _ids(source: Source) -> list[str]:
 @pytest.mark.parametrize("form", FORMS | RECODED)
 def test_any_form_in_any_compression_is_the_same_records(form: str, compression: str) -> None:
     document = COMPRESSIONS[compression]((FORMS | RECODED)[form])
+    assert _ids(document) == ["1", "2", "3", "4"]
     tasks = [item for item in _read(document) if isinstance(item, Task)]
-    assert [task.id for task in tasks] == ["1", "2", "3", "4"]
     assert [task.buttons[0].custom_id for task in tasks] == ["b1", "b2", "b3", "b4"]
 
 
@@ -133,6 +135,8 @@ BAD = b'{"id": "2", "status'
         (b'{"id":"1"}\n{"id":"\xff"}\n{"id":"3"}', ["1", repr(b'{"id":"\xff"}'), "3"]),
         (b'[{"id":"1"}, 7, "text", null, [2], {"id":"3"}]', ["1", "b'7'", "b'\"text\"'", "b'null'", "b'[2]'", "3"]),
         (b'[{"id":"1"}, {"colour": "red"}, {"id":"3"}]', ["1", repr(b'{"colour": "red"}'), "3"]),
+        (b'{"id":"2",\n{"id":"1"}\n{"id":"3"}\n', [repr(b'{"id":"2",'), "1", "3"]),
+        (b'{"data":[\n{"id":"1"}\n]}\n', ["1"]),
         (b"<html>\n</html>", ["b'<html>'", "b'</html>'"]),
         (b"3", ["b'3'"]),
         (b"", []),

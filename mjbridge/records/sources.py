@@ -127,11 +127,17 @@ def _first_line(data: bytes) -> bytes:
 def _form(head: bytes) -> Callable[[Window], Iterator[Block]]:
     start = head.lstrip()[:1]
     first_lines = head.split(b"\n", _SNIFFED_LINES)[:_SNIFFED_LINES]
-    if start != b"[" and any(line.startswith(b"{") and is_json_object(line) for line in first_lines):
+    written = list(filter(bytes.strip, first_lines))
+    if start != b"[" and any(map(_stands_alone, written, [b"", *written])):
         return _lines
     if start in (b"[", b"{"):
         return documents.values
     return tabular.rows if tabular.delimiter(first_lines[0]) else _lines
+
+
+def _stands_alone(line: bytes, before: bytes) -> bool:
+    """Whether a line is an object, and none inside of what the line before it leaves open: a page's last record."""
+    return line.startswith(b"{") and not before.rstrip().endswith((b"[", b",", b":")) and is_json_object(line)
 
 
 # JSON lines.
