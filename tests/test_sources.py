@@ -176,6 +176,46 @@ def test_of_a_key_that_stands_twice_the_last_counts_and_raw_holds_both() -> None
     assert (task.prompt, bytes(task.raw)) == ("b", b'{"id":"1","prompt":"a","prompt":"b"}')
 
 
+OPEN = b'{"id":"1","x":['
+WHOLE = b'{"id":"2","status":"SUCCESS"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (OPEN * 30 + WHOLE) * 50,
+        (OPEN * 30 + WHOLE) * 50 + b"}",
+        (OPEN * 30 + b'{"id":"3",!}' + WHOLE) * 50,
+        OPEN * 10_000,
+        b'{"id":"1","x":' * 900 + b"!" + b"}" * 900,
+    ],
+)
+def test_a_text_made_to_be_searched_again_and_again_is_searched_a_few_times(
+    text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[int] = []
+
+    def closing(data: bytes, position: int) -> int:
+        followed.append(len(data) - position)
+        return documents_closing(data, position)
+
+    documents_closing = documents._closing  # pyright: ignore[reportPrivateUsage]  # what may cost too much
+    monkeypatch.setattr(documents, "_closing", closing)
+    items = _read([text])
+    assert sum(followed) < 50 * len(text)
+    read = b"".join(bytes(item.raw if isinstance(item, Task) else item.record) for item in items)
+    assert read in (text, text.removesuffix(b"}"))
+
+
+@pytest.mark.parametrize("broken", [b'{"id":"1","x":[', b'{"id":"1","prompt":"a', b'{"id":"1","x":{]'])
+@pytest.mark.parametrize("between", [b"", b",\n", b","])
+@pytest.mark.parametrize("size", [10, 3000])
+def test_records_are_found_among_any_number_of_broken_ones(broken: bytes, between: bytes, size: int) -> None:
+    whole = [b'{"id":"%d","prompt":"%b"}' % (number, b"x" * size) for number in range(400)]
+    told = _ids([between.join(broken + between + each for each in whole)])
+    assert told[1::2] == [str(number) for number in range(400)]
+
+
 @pytest.mark.parametrize("filler", [b"x" * 100, b'{\\"id\\":', b"]}"])
 @pytest.mark.parametrize("frame", [b'{"id":"1"}\n%b\n{"id":"3"}\n', b'[{"id":"1"},%b,{"id":"3"}]'])
 @pytest.mark.parametrize("record", [b'{"id":"2","prompt":"%b"}', b'"%b"', b'{"id":"2","seen":[["%b"]]}'])

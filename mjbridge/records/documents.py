@@ -217,7 +217,7 @@ def _skim(data: bytes, position: int, missing: list[bytes]) -> int:
 
 def _long_value(window: Window) -> Block:
     """The value at the window's beginning, which is longer than any record or has lost its end."""
-    following = _following(window.data)
+    following = _Search(window.data).following()
     if following:
         broken = window.block([(0, following)])
         window.drop(following)
@@ -320,9 +320,10 @@ def _salvaged(text: bytes) -> list[tuple[int, bytes]] | None:
     """A broken record and whole ones behind it that begin as it does, or several records in one line."""
     pieces: list[tuple[int, bytes]] = []
     start, is_whole = 0, False
+    search = _Search(text)
     while start < len(text):
-        end = _whole(text, start)
-        next_start = end or _following(text, start) or len(text)
+        end = search.whole(start)
+        next_start = end or search.following(start) or len(text)
         pieces.append((start, text[start : end or next_start]))
         is_whole = is_whole or bool(end)
         start = _after(_CLOSERS, text, next_start)
@@ -331,19 +332,36 @@ def _salvaged(text: bytes) -> list[tuple[int, bytes]] | None:
 
 _CLOSERS: Final = re.compile(rb"[\s,\]}]*+")
 _MOST_TRIED: Final = 32
+_MOST_WORK: Final = 8
 
 
-def _following(text: bytes, start: int = 0) -> int:
-    """Where behind a broken record the next whole one begins, which is told by beginning alike; 0 if nowhere."""
-    begins = _FIRST_KEY.match(text, start)
-    pattern = re.compile(re.escape(begins[0])) if begins else _BEGINNING
-    tried = itertools.islice(pattern.finditer(text, start + 1), _MOST_TRIED)
-    return next((found.start() for found in tried if _whole(text, found.start())), 0)
+class _Search:
+    """Looks for whole records in a broken text.
 
+    What looks like a record and has no end is looked at as far as the text goes, and the next again. So that a text
+    made for it does not cost the square of its length, such looks may cost a few times the text and the way done, and
+    each a quarter of what is left: all of the text at first, and then so far as records have been apart.
+    """
 
-def _whole(text: bytes, start: int) -> int:
-    """The end of the JSON object that begins here; 0 if none does."""
-    if text[start : start + 1] != b"{":
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._spent = 0
+
+    def following(self, start: int = 0) -> int:
+        """Where behind a broken record the next whole one begins, which is told by beginning alike; 0 if nowhere."""
+        begins = _FIRST_KEY.match(self._text, start)
+        pattern = re.compile(re.escape(begins[0])) if begins else _BEGINNING
+        tried = itertools.islice(pattern.finditer(self._text, start + 1), _MOST_TRIED)
+        return next((found.start() for found in tried if self.whole(found.start())), 0)
+
+    def whole(self, start: int) -> int:
+        """The end of the JSON object that begins here; 0 if none does."""
+        if not self._text.startswith(b"{", start):
+            return 0
+        left = _MOST_WORK * (len(self._text) + start) - self._spent
+        seen = self._text[start : start + left // 4]
+        end = _closing(seen, 0)
+        if end > 0 and is_json_object(seen[:end]):
+            return start + end
+        self._spent += end if end > 0 else len(seen)
         return 0
-    end = _closing(text, start)
-    return end if end > 0 and is_json_object(text[start:end]) else 0
