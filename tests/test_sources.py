@@ -110,6 +110,12 @@ def test_a_source_is_bytes_a_path_an_open_file_or_records(tmp_path: Path) -> Non
     assert _ids(RECORDS[0]) == ["1"]
 
 
+@pytest.mark.parametrize("holder", [bytes, bytearray, memoryview])
+def test_bytes_are_bytes_whatever_holds_them(holder: Callable[[bytes], bytes]) -> None:
+    """A database's column often comes as a `memoryview`."""
+    assert _ids(holder(LINES)) == _ids(list(map(holder, LINES.splitlines()))) == ["1", "2", "3", "4"]
+
+
 def test_records_that_come_one_by_one_are_read_one_by_one() -> None:
     def arriving() -> Iterator[dict[str, Any]]:
         yield RECORDS[0]

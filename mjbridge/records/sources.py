@@ -28,8 +28,12 @@ _OTHER_FILES: Final = {
 """Files whose records no reader of text finds, by how they begin, and the way to them."""
 _LONGEST_START: Final = max(map(len, (*encodings.MARKS, *_OTHER_FILES)))
 
-Source = bytes | str | os.PathLike[str] | IO[bytes] | IO[str] | Mapping[str, Any] | Iterable[Record]
+Source = (
+    bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes] | IO[str] | Mapping[str, Any] | Iterable[Record]
+)
 """A document as bytes; the path of a file, as text or `Path`; an open file; a record; records, one by one."""
+
+_BYTES: Final = (bytes, bytearray, memoryview)
 
 SPAN: Final = 2**20
 """Bytes of a span: so many that handing it to another process costs little beside reading it."""
@@ -37,8 +41,8 @@ SPAN: Final = 2**20
 
 def blocks(source: Source, name: str | None = None) -> Iterator[Block]:
     """The records of a source; `name` is what messages call it. Raises `OSError` where it cannot be read at all."""
-    if isinstance(source, bytes):
-        yield from _of_file(io.BytesIO(source), name or "")
+    if isinstance(source, _BYTES):
+        yield from _of_file(io.BytesIO(bytes(source)), name or "")
     elif isinstance(source, str | os.PathLike):
         with Path(source).open("rb") as file:
             yield from _of_file(file, name or str(source))
@@ -94,7 +98,7 @@ def _end_of_line(file: IO[bytes]) -> None:
 
 def _of_records(records: Iterable[Record], name: str) -> Iterator[Block]:
     # One by one: whoever gives them may wait for each.
-    return (Block(name, [record], [0]) for record in records)
+    return (Block(name, [bytes(each) if isinstance(each, _BYTES) else each], [0]) for each in records)
 
 
 def _of_file(file: IO[Any], name: str) -> Iterator[Block]:
