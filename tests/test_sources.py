@@ -391,6 +391,34 @@ def test_a_file_s_spans_hold_each_of_its_lines_once(tmp_path: Path, monkeypatch:
         assert [pair for block in found for pair in zip(block.offsets, block.records, strict=True)] == whole
 
 
+def test_spans_inside_a_long_line_are_not_read_beyond_their_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each of them would read all of the line."""
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(LINES + b'\n{"id":"5","prompt":"' + b"x" * 100_000 + b'"}\n{"id":"6"}')
+    monkeypatch.setattr(sources, "SPAN", 1000)
+    monkeypatch.setattr(sources, "BLOCK", 500)
+    spans = sources.spans(str(path))
+    assert spans
+    read: list[int] = []
+
+    class Counted(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            line = super().readline(size)
+            read[-1] += len(line)
+            return line
+
+    content = path.read_bytes()
+    monkeypatch.setattr(Path, "open", lambda *_: Counted(content))
+    for span in spans:
+        read.append(0)
+        list(sources.blocks_of(span))
+    # Each reads the byte before it too; one reads on, since the line begins in it.
+    assert max(sorted(read)[:-1]) <= sources.SPAN + 1
+    assert max(read) > 90_000
+
+
 @pytest.mark.parametrize("form", ["a list", "CSV", "a byte order mark", "pretty, one behind the other", "UTF-16"])
 def test_a_file_that_has_to_be_read_from_its_beginning_has_no_spans(form: str, tmp_path: Path) -> None:
     path = tmp_path / "records"

@@ -78,7 +78,8 @@ def blocks_of(span: Span) -> Iterator[Block]:
     with Path(span.path).open("rb") as file:
         if span.start:
             file.seek(span.start - 1)
-            _end_of_line(file)
+            if not _has_line_end(file, span.end):
+                return  # it is all inside of one line, which begins in an earlier span
         start = file.tell()
         yield from _lines(Window(span.path, _span_pieces(file, span.end), start))
 
@@ -91,9 +92,12 @@ def _span_pieces(file: IO[bytes], end: int) -> Iterator[bytes]:
         yield piece
 
 
-def _end_of_line(file: IO[bytes]) -> None:
-    while (piece := file.readline(BLOCK)) and not piece.endswith(b"\n"):
-        pass
+def _has_line_end(file: IO[bytes], end: int) -> bool:
+    """Read on, behind the next line end if there is one before `end`."""
+    while (left := end - file.tell()) > 0 and (piece := file.readline(min(BLOCK, left))):
+        if piece.endswith(b"\n"):
+            return True
+    return False
 
 
 def _of_records(records: Iterable[Record], name: str) -> Iterator[Block]:
