@@ -2,6 +2,7 @@
 
 import bz2
 import codecs
+import csv
 import gzip
 import io
 import json
@@ -168,6 +169,30 @@ def test_deep_nesting_is_a_reject(depth: int) -> None:
         assert isinstance(reject, Reject)
         assert bytes(reject.record) == deep
         assert isinstance(last, Task)
+
+
+def test_a_cell_may_be_as_long_as_a_record() -> None:
+    """`csv` stops at 131,072 characters, unless all of the process is told otherwise: here nobody else is."""
+    prompt = "x" * 1_000_000
+    first, second = _read(f"id,prompt\n1,{prompt}\n2,a\n".encode())
+    assert isinstance(first, Task)
+    assert isinstance(second, Task)
+    assert (first.prompt, second.prompt) == (prompt, "a")
+    assert csv.field_size_limit() == 131_072
+
+
+@pytest.mark.parametrize("line", [b"2,%b\n", b'",",%b\n'])
+def test_a_row_longer_than_any_record_costs_the_line_it_begins_in(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is one cell, or a quote that nobody closes makes one row of all the lines behind it."""
+    for module in (sources, documents, tabular, windows):
+        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
+    count = 300
+    first, *others, last = _read(b'id,prompt\n1,"\n' + line % (b"x" * 10_000) * count + b"3,b\n")
+    assert isinstance(first, Reject)
+    assert bytes(first.record) == b'1,"\n'
+    assert str(LIMIT) in first.reason
+    assert len(others) == count
+    assert isinstance(last, Task)
 
 
 def test_a_column_that_stands_twice_is_a_key_that_stands_twice() -> None:
@@ -410,7 +435,11 @@ def test_spans_inside_a_long_line_are_not_read_beyond_their_ends(
             return line
 
     content = path.read_bytes()
-    monkeypatch.setattr(Path, "open", lambda *_: Counted(content))
+
+    def counted(_path: Path, _mode: str) -> Counted:
+        return Counted(content)
+
+    monkeypatch.setattr(Path, "open", counted)
     for span in spans:
         read.append(0)
         list(sources.blocks_of(span))

@@ -1,6 +1,7 @@
 """CSV, each row as a JSON object."""
 
 import csv
+import importlib.util
 import operator
 from collections.abc import Iterator
 from typing import Any, Final
@@ -40,9 +41,13 @@ def rows(window: Window) -> Iterator[Block]:
     window.drop(len(line) + 1)
     offset = window.offset
     lines = _Lines(window)
-    table = csv.reader(lines, delimiter=separator, strict=True)
+    own = _own_csv()
+    table = own.reader(lines, delimiter=separator, strict=True)
     while True:
-        record, fault = _row(table, keys)
+        try:
+            record, fault = _row(next(table, None), keys)
+        except (own.Error, _TooLarge) as error:
+            record, fault = None, f"not CSV: {error}"
         if record is None and not fault:
             return
         written = lines.first() if fault else lines.all()
@@ -51,12 +56,17 @@ def rows(window: Window) -> Iterator[Block]:
         offset += len(written)
 
 
-def _row(rows: Iterator[list[str]], keys: list[bytes]) -> tuple[bytes | None, str]:
-    """The next row as JSON (empty for a blank line, None at the end), or why it is none."""
-    try:
-        row = next(rows, None)
-    except csv.Error as error:
-        return None, f"not CSV: {error}"
+def _own_csv() -> Any:
+    """The module below `csv`, once more: its limit of a cell is the process's, and that one is not ours to set."""
+    specification: Any = importlib.util.find_spec("_csv")
+    own: Any = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(own)
+    own.field_size_limit(JSON_LIMIT)
+    return own
+
+
+def _row(row: list[str] | None, keys: list[bytes]) -> tuple[bytes | None, str]:
+    """A row as JSON (empty for a blank line, None at the end), or why it is none."""
     if not row:
         return None if row is None else b"", ""
     if len(row) != len(keys):
@@ -78,6 +88,10 @@ def _cell(text: str) -> Any:
         return text
 
 
+class _TooLarge(Exception):
+    """A row is longer than any record may be."""
+
+
 class _Lines:
     """The lines of a source for `csv`. A quote that nobody closes costs the line it is in, not all behind it."""
 
@@ -85,6 +99,7 @@ class _Lines:
         self._source = _lines(window)
         self._read: list[bytes] = []
         self._again: list[bytes] = []
+        self._size = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -92,20 +107,27 @@ class _Lines:
     def __next__(self) -> str:
         line = self._again.pop() if self._again else next(self._source)
         self._read.append(line)
+        self._size += len(line)
+        if self._size > JSON_LIMIT:
+            raise _TooLarge(f"a row of more than {JSON_LIMIT} bytes")
         return line.decode("utf-8", "surrogateescape")
 
     def all(self) -> bytes:
         """What was read since it was asked for last."""
         read = b"".join(self._read)
-        self._read.clear()
+        self._forget()
         return read
 
     def first(self) -> bytes:
         """The first line of that; the others are read again."""
         line, *others = self._read
         self._again += reversed(others)
-        self._read.clear()
+        self._forget()
         return line
+
+    def _forget(self) -> None:
+        self._read.clear()
+        self._size = 0
 
 
 def _lines(window: Window) -> Iterator[bytes]:
