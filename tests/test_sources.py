@@ -354,6 +354,21 @@ def test_a_compressed_file_that_is_cut_gives_what_is_whole_and_says_so(name: str
     assert reject.number == len(tasks) + 1
 
 
+@pytest.mark.parametrize("name", [name for name in COMPRESSIONS if name != "plain"])
+def test_what_a_small_file_unpacks_to_comes_in_small_pieces(name: str) -> None:
+    """Else a few kilobytes made for it would fill the memory."""
+    content = b'{"id":"1"}\n' + bytes(80 * LIMIT)
+    bomb = COMPRESSIONS[name](content)
+    assert len(bomb) < len(content) / 500
+    tracemalloc.start()
+    sizes = list(map(len, compression.decompressed(io.BytesIO(bomb))))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(sizes) == len(content)
+    assert max(sizes) <= windows.BLOCK
+    assert peak < 60 * LIMIT
+
+
 def test_half_a_character_costs_its_own_record_alone() -> None:
     lone = '{"id":"2","prompt":"\ud800"}'
     text = f'{{"id":"1","prompt":"\U0001f63a"}}\n{lone}\n{{"id":"3"}}\n'.encode("utf-16", "surrogatepass")

@@ -81,7 +81,7 @@ def _unxzed(file: IO[bytes]) -> Iterator[bytes]:
 
 def _unzstded(file: IO[bytes]) -> Iterator[bytes]:
     # By object, since zstandard's own reader does not tell a cut stream from a whole one; and by little input at a
-    # time, since it bounds no output.
+    # time, since it bounds no output: a kilobyte is some thirty megabytes at most, which go on block by block.
     library = zstandard()
     frame = library.ZstdDecompressor().decompressobj()
     try:
@@ -89,7 +89,7 @@ def _unzstded(file: IO[bytes]) -> Iterator[bytes]:
             while data:
                 if frame.eof:
                     frame = library.ZstdDecompressor().decompressobj()
-                yield frame.decompress(data)
+                yield from _pieces(io.BytesIO(frame.decompress(data)))
                 data = frame.unused_data if frame.eof else b""
     except library.ZstdError as error:
         raise Damaged(str(error)) from None
