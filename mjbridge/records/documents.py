@@ -123,13 +123,17 @@ def _member(data: bytes, position: int, is_wrapper: bool, enclosing: list[bytes]
     here = data[position : position + 1]
     if here not in _CLOSED_BY:
         return [], position if here in (_LIST, _OBJECT) else _scalar(data, position)
+    if is_wrapper and _LIST_OF_RECORDS.match(data, position):
+        enclosing.append(_LIST)
+        return [], position + 1
     end = _closing(data, position)
     is_whole = 0 <= end - position <= JSON_LIMIT
-    if is_wrapper and is_whole and here == b"{" and _is_identified(data[position:end]):
-        return [(position, end)], end
-    if is_wrapper and (_LIST_OF_RECORDS.match(data, position) if here == b"[" else _is_page(data, position)):
-        enclosing.append(_CLOSED_BY[here])
-        return [], position + 1
+    if is_wrapper and here == b"{":
+        if is_whole and _is_identified(data[position:end]):
+            return [(position, end)], end
+        if _is_page(data, position):
+            enclosing.append(_OBJECT)
+            return [], position + 1
     return [], end if is_whole else -1
 
 
