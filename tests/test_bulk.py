@@ -104,6 +104,31 @@ def test_one_place_for_two_outputs_or_none_for_one_is_misuse(shell: Shell, argum
     assert (done.returncode, done.stdout, _files(shell)) == (2, b"", ["in.jsonl"])
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("in.jsonl", "--rejects", "in.jsonl"),
+        ("in.jsonl", "-o", "out", "--issues", "./link.jsonl"),
+        ("*.jsonl", "-o", "out", "--rejects", "in.jsonl"),
+        ("-", "-o", "out", "--rejects", "in.jsonl"),
+        ("--from", "sqlite:///store", "--table", "tasks", "--rejects", "store"),
+        ("--from", "sqlite:///store", "--table", "tasks", "-o", "store"),
+        ("in.jsonl", "-o", "sqlite:///store", "--rejects", "store"),
+    ],
+)
+def test_what_is_read_is_not_replaced_by_what_was_left_of_it(shell: Shell, arguments: tuple[str, ...]) -> None:
+    """Nor a database by the tasks of one of its tables."""
+    lines = _write(shell, "in.jsonl", _lines(1) + b"7\n")
+    (shell.folder / "link.jsonl").symlink_to("in.jsonl")
+    assert shell("normalize", "-", "-q", "-o", "sqlite:///store", stdin=_lines(1)).returncode == 0
+    before = {path.name: path.read_bytes() for path in shell.folder.iterdir()}
+    command = (sys.executable, "-m", "mjbridge", "normalize", *arguments)
+    with lines.open("rb") as stdin:
+        done = run(*command, cwd=shell.folder, env=shell.environment, stdin=stdin)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert {path.name: path.read_bytes() for path in shell.folder.iterdir()} == before
+
+
 def test_rejects_may_go_to_stdout_where_the_tasks_do_not(shell: Shell) -> None:
     done = shell("normalize", "-", "-q", "-o", "out.jsonl", "--rejects", "-", stdin=b"7\n")
     assert json.loads(done.stdout)["record"] == 7

@@ -45,6 +45,12 @@ def sink(target: str, table: str) -> AbstractContextManager[Sink]:
     return lines_file(target)
 
 
+def file_of(target: str) -> str:
+    """The file that a target is, or that its database is in, where that is SQLite's."""
+    dialect, is_url, path = target.partition(":///")
+    return path.partition("?")[0] if is_url and dialect.startswith("sqlite") else target
+
+
 @contextmanager
 def lines_file(path: str) -> Generator[Sink, None, None]:
     """A file of lines, compressed if its suffix says so, that appears whole or not at all; `-` is stdout."""

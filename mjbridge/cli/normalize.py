@@ -13,7 +13,7 @@ import click
 
 from mjbridge import bulk, plugins
 from mjbridge.bulk import Batch, Latest, Settings, Summary, Work
-from mjbridge.bulk.sinks import lines_file, sink
+from mjbridge.bulk.sinks import file_of, lines_file, sink
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
 from mjbridge.records.windows import Block
@@ -24,6 +24,7 @@ _NOT_WRITTEN: Final = frozenset({".csv", ".tsv", ".xlsx", ".db", ".sqlite", ".sq
 
 _SHOWN_REJECTS: Final = 20
 STDIN: Final = "-"
+_STDIN_FILE: Final = "/dev/stdin"
 
 
 @click.command()
@@ -77,13 +78,15 @@ def normalize(
     What is no task is told on stderr with file, record number and byte offset, and the others still come out.
     Exit codes: 0 all were read, 3 some were rejected, 1 failure, 2 misuse.
     """
+    paths = _paths(inputs, database, table)
     _check_targets(output, rejects, issues)
+    _check_inputs([*paths, *([database] if database else [])], output, rejects, issues)
     if into is not None and "://" not in output:
         raise click.UsageError("--into names a table: name its database with -o URL")
     if provider is not None:
         plugins.load(provider)
     settings = Settings(provider, keep_raw=not no_raw, from_raw=from_raw)
-    found = _Inputs(database, table, _paths(inputs, database, table), in_spans=workers > 1)
+    found = _Inputs(database, table, paths, in_spans=workers > 1)
     summary = Summary()
     began = time.monotonic()
     with ExitStack() as stack:
@@ -127,9 +130,25 @@ def _check_targets(*targets: str | None) -> None:
     for other in (each for each in named if "://" not in each and Path(each).suffix.lower() in _NOT_WRITTEN):
         ways = "JSON lines, .parquet, or a table of a database by its URL (-o sqlite:///tasks.db)"
         raise click.UsageError(f"{other}: what is written is {ways}")
-    places = [os.path.realpath(target) for target in named if not Path(target).exists() or Path(target).is_file()]
-    if len(set(places)) < len(places):
+    files = _files(named)
+    if len(set(files)) < len(files):
         raise click.UsageError("tasks, rejects and issues go to different places: name a file for each")
+
+
+def _check_inputs(inputs: Sequence[str], output: str, *others: str | None) -> None:
+    """`UsageError` where what is read would be replaced by something less."""
+    less = [other for other in others if other is not None]
+    if "://" not in output and any("://" in name for name in inputs):
+        less.append(output)  # the tasks of one table; a file of records becomes the same records, as tasks
+    read = _files(_STDIN_FILE if name == STDIN else name for name in inputs)
+    for name in (each for each in less if set(_files([each])) & set(read)):
+        raise click.UsageError(f"{name} is read, and would be lost: name another file")
+
+
+def _files(names: Iterable[str]) -> list[str]:
+    """The files that these names lead to; devices and pipes are none, and are no place that two could not share."""
+    files = map(file_of, names)
+    return [os.path.realpath(each) for each in files if not Path(each).exists() or Path(each).is_file()]
 
 
 def _paths(inputs: Sequence[str], database: str | None, table: str | None) -> list[str]:
