@@ -62,9 +62,9 @@ def _made(url: str, rows: list[dict[str, Any]]) -> None:
     engine.dispose()
 
 
-def _new_api(count: int) -> list[dict[str, Any]]:
+def _new_api(count: int, prompt: str | None = None) -> list[dict[str, Any]]:
     """Rows whose keys are not in the order of their tasks; the one without a task is a submit that was refused."""
-    told = {"status": "SUCCESS", "progress": "100%", "submit_time": 1740000000123, "prompt": None}
+    told = {"status": "SUCCESS", "progress": "100%", "submit_time": 1740000000123, "prompt": prompt}
     buttons = json.dumps([{"customId": "b", "label": "U1"}])
     rows = [{"id": count - place, "mj_id": str(place), "buttons": buttons, **told} for place in range(count)]
     return [*rows, {"id": 0, "mj_id": "", "buttons": "", **told}]
@@ -150,6 +150,15 @@ def test_a_table_may_be_read_again_with_today_s_code_into_itself(shell: Shell, u
     engine.dispose()
     assert shell("normalize", "--from", url, "--table", "tasks", "--from-raw", "-o", url).returncode == 0
     assert _stored(shell, url, b"") == lines
+
+
+def test_a_table_may_be_read_into_another_of_its_database(shell: Shell, url: str) -> None:
+    """However much it is: more than SQLite's cache holds would have to go to a file that is being read."""
+    _made(url, _new_api(3000, prompt="p" * 1000))
+    waiting = f"{url}?timeout=3600" if url.startswith("sqlite") else url
+    done = shell.process("normalize", "-q", "--from", url, "--table", "midjourneys", "-o", waiting)
+    assert done.returncode == 3
+    assert len(shell("normalize", "-q", "--from", url, "--table", "tasks").stdout.splitlines()) == 3000
 
 
 def test_a_text_that_a_database_cannot_hold_keeps_no_task_out(shell: Shell, url: str) -> None:

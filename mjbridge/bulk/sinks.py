@@ -29,15 +29,16 @@ class Sink(Protocol):
         ...
 
 
-def sink(target: str, table: str) -> AbstractContextManager[Sink]:
+def sink(target: str, table: str, source: str | None = None) -> AbstractContextManager[Sink]:
     """What writes to `target`: a file, by its suffix, or the `table` of a database, by its URL; `-` is stdout.
 
-    What is written appears when the context ends well, and otherwise leaves no trace.
+    `source` is the URL of the database that is read meanwhile, if one is. What is written appears when the context ends
+    well, and otherwise leaves no trace.
     """
     if "://" in target:
         from mjbridge.bulk import tables  # noqa: PLC0415 files need no SQLAlchemy
 
-        return tables.sink(target, table)
+        return tables.sink(target, table, source)
     if target.endswith(".parquet"):
         from mjbridge.bulk import parquet  # noqa: PLC0415 lines need no pyarrow
 

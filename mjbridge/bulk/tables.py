@@ -1,14 +1,16 @@
 """SQL tables, as a source of records and as a place for tasks, through SQLAlchemy (extra `sql`)."""
 
+import os
+import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from mjbridge.bulk.sinks import Lines, Sink
+from mjbridge.bulk.sinks import Lines, Sink, file_of
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.fields import Record
 from mjbridge.records.windows import ID_KEYS, Block
@@ -24,6 +26,9 @@ except ImportError:
     raise ConfigError("SQL needs an extra: pip install 'mjbridge[sql]'") from None
 
 _ROWS: Final = 1000
+
+_ASIDE: Final = 2**20
+"""Bytes of tasks that are written at a time, where they had to wait."""
 
 # Beside one of these a task's row has its state: what has neither is another table.
 _STATUS_COLUMNS: Final = ("status", "Status")
@@ -99,7 +104,7 @@ _encoded: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number").en
 
 
 @contextmanager
-def sink(url: str, table: str) -> Generator[Sink, None, None]:
+def sink(url: str, table: str, source: str | None = None) -> Generator[Sink, None, None]:
     """Tasks into a table, made where it is missing, in one transaction: new ones added, known ones replaced."""
     with _engine(url) as engine, engine.begin() as connection:
         if connection.dialect.name == "sqlite":
@@ -111,13 +116,30 @@ def sink(url: str, table: str) -> Generator[Sink, None, None]:
         missing = [column.name for column in target.columns if column.name not in there]
         if missing:
             raise ConfigError(f"table {table!r} is not one of tasks: it has no column {', '.join(missing)}")
+        upserts = _Upserts(connection, _upsert(connection.dialect.name)(target))
         try:
-            yield _Upserts(connection, _upsert(connection.dialect.name)(target))
+            with _once_read(upserts) if _is_same_file(url, source) else nullcontext(upserts) as taken:
+                yield taken
         except BaseException:
             if is_new and connection.dialect.name in databases.MYSQL:
                 with suppress(exc.SQLAlchemyError):
                     target.drop(connection)  # what is made there is not taken back with the rest
             raise
+
+
+def _is_same_file(url: str, source: str | None) -> bool:
+    files = [os.path.realpath(file_of(each)) for each in (url, source) if each and each.startswith("sqlite")]
+    return len(files) > len(set(files))
+
+
+@contextmanager
+def _once_read(upserts: Sink) -> Generator[Sink, None, None]:
+    """Takes tasks aside until all is read: SQLite writes nothing to a file that is being read, and waits."""
+    with tempfile.TemporaryFile() as aside:
+        yield aside
+        aside.seek(0)
+        while lines := aside.readlines(_ASIDE):
+            upserts.write(b"".join(lines))
 
 
 def _columns(connection: sql.Connection, table: str) -> set[str]:

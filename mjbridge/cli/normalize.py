@@ -90,7 +90,7 @@ def normalize(
     summary = Summary()
     began = time.monotonic()
     with ExitStack() as stack:
-        out = stack.enter_context(sink(output, into or "tasks"))
+        out = stack.enter_context(sink(output, into or "tasks", database))
         tell = _tellers(stack, summary, rejects, issues)
         work = stack.enter_context(closing(found.work()))
         made = stack.enter_context(closing(bulk.batches(work, settings, workers)))
