@@ -150,6 +150,8 @@ def canonical(record: Record, *, keep_raw: bool) -> Task:
         times = {name: fields.aware(time) for name in Times.__struct_fields__ if (time := getattr(task, name))}
     except (msgspec.ValidationError, OverflowError) as error:
         raise MalformedRecord(f"not a canonical task: {error}") from None
+    if task.progress is not None and task.progress not in range(101):
+        raise MalformedRecord("not a canonical task: a number from 0 to 100 is expected", path="$.progress")
     return msgspec.structs.replace(task, **times, raw=task.raw if keep_raw else NO_RAW)
 
 

@@ -4,9 +4,12 @@
 and is so again afterwards.
 """
 
+import base64
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -117,6 +120,42 @@ def test_a_table_that_is_no_table_of_tasks_is_told(shell: Shell, table: str, mes
     assert message in done.stderr.decode()
 
 
+def test_sqlite_s_columns_are_read_as_they_are_stored(shell: Shell) -> None:
+    """Whatever their types say is in them; and what is no text is a reject that hides no other row."""
+    with closing(sqlite3.connect(shell.folder / "one-api.db")) as connection, connection:
+        connection.execute(
+            "create table tasks (mj_id text primary key, status, prompt, made datetime, day date, data json, paid bool)"
+        )
+        connection.executemany(
+            "insert into tasks values (?, 'SUCCESS', cast(? as text), ?, ?, ?, ?)",
+            [
+                ("1", b"pig", "soon", "0000-00-00", "no JSON", 2),
+                ("2", b"p\xffg", None, None, None, None),
+                ("3", b"cat", "0000-00-00 00:00:00", "never", b'{"a":1}', "no"),
+            ],
+        )
+    options = ("--provider", "mjproxy", "--rejects", "bad.jsonl", "-q")
+    done = shell("normalize", "--from", "sqlite:///one-api.db", "--table", "tasks", *options)
+    assert (done.returncode, done.stderr) == (3, b"")
+    first, last = (json.loads(bytes(decode(line).raw)) for line in done.stdout.splitlines())
+    assert [first[name] for name in ("made", "day", "data", "paid")] == ["soon", "0000-00-00", "no JSON", 2]
+    assert [last[name] for name in ("made", "day", "data", "paid")] == ["0000-00-00 00:00:00", "never", '{"a":1}', "no"]
+    reject = json.loads((shell.folder / "bad.jsonl").read_bytes())
+    assert (reject["number"], b'"mj_id":"2"' in base64.b64decode(reject["base64"])) == (2, True)
+    assert b'"p\xffg"' in base64.b64decode(reject["base64"])
+
+
+def test_a_row_of_ours_that_somebody_spoilt_is_a_reject(shell: Shell, url: str) -> None:
+    lines = _stored(shell, url, _told(*({"id": str(number), "buttons": [{"customId": "b"}]} for number in range(3))))
+    engine = sql.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sql.text("update tasks set buttons = 'none' where id = '1'"))
+    engine.dispose()
+    done = shell("normalize", "--from", url, "--table", "tasks", "-q")
+    assert (done.returncode, done.stdout.splitlines()) == (3, [lines[0], lines[2]])
+    assert b"record 2 " in done.stderr
+
+
 # As a place for tasks.
 
 
@@ -169,6 +208,13 @@ def test_a_text_that_a_database_cannot_hold_keeps_no_task_out(shell: Shell, url:
     assert first.properties == {"a": "\0"}
     assert json.loads(bytes(first.raw))["prompt"] == "a\0b"
     assert second.id == "2"
+
+
+def test_a_number_that_no_database_holds_is_a_reject(shell: Shell, url: str) -> None:
+    tasks = _lines(Task(id="1", provider="p"), Task(id="2", provider="p", progress=10**20), Task(id="3", provider="p"))
+    done = shell("normalize", "-", "-q", "-o", url, stdin=tasks)
+    assert (done.returncode, b"record 2 " in done.stderr) == (3, True)
+    assert [decode(line).id for line in _stored(shell, url, b"")] == ["1", "3"]
 
 
 def test_what_fails_on_the_way_leaves_no_table(shell: Shell, url: str) -> None:

@@ -1,10 +1,10 @@
 """SQL tables, as a source of records and as a place for tasks, through SQLAlchemy (extra `sql`)."""
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,16 +54,30 @@ def blocks(url: str, table: str) -> Iterator[Block]:
         found = streaming.execute(sql.select(source).order_by(*order)).mappings()
         is_own = _VERSION in source.columns
         for rows in found.partitions():
-            plain = map(dict[str, Any], rows)
+            plain = ({name: _plain(value) for name, value in row.items()} for row in rows)
             records: list[Record] = [_encoded(_canonical(row) if is_own else row) for row in plain]
             yield Block(name, records, [0] * len(records))
 
 
 def _connected(engine: sql.Engine) -> sql.Connection:
+    if engine.dialect.name != "sqlite":
+        return engine.connect()
     database = engine.url.database
-    if engine.dialect.name == "sqlite" and database and not Path(database).exists():
+    if database and not Path(database).exists():
         raise ConfigError(f"{database}: no such file")  # SQLite would make an empty one
-    return engine.connect()
+    connection = engine.connect()
+    driver: Any = connection.connection.driver_connection
+    driver.text_factory = _text_of_sqlite
+    return connection
+
+
+def _text_of_sqlite(stored: bytes) -> str | msgspec.Raw:
+    """A text; one that is no UTF-8, which SQLite takes too, as it is: whoever reads the record refuses it."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        quoted = json.dumps(stored.decode("utf-8", "surrogateescape"), ensure_ascii=False)
+        return msgspec.Raw(quoted.encode("utf-8", "surrogateescape"))
 
 
 def _reflected(connection: sql.Connection, table: str) -> sql.Table:
@@ -76,6 +90,9 @@ def _reflected(connection: sql.Connection, table: str) -> sql.Table:
         if not any(name in found.columns for name in names):
             there = ", ".join(found.columns.keys())
             raise ConfigError(f"table {table!r} has no column of {meaning} ({', '.join(names)}); it has: {there}")
+    if connection.dialect.name == "sqlite":
+        for column in found.columns:
+            column.type = sql.types.NULLTYPE  # a column's type says there what is meant to be in it, not what is
     return found
 
 
@@ -89,12 +106,17 @@ def _canonical(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(key: str, value: Any) -> Any:
-    if key in _JSON:
-        return msgspec.Raw(value.encode())
-    if isinstance(value, datetime):
-        # SQLite and MySQL keep no time zone; what is written here is UTC. PostgreSQL tells times in the session's zone.
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    return value
+    return msgspec.Raw(value.encode()) if key in _JSON and isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: bytes are text where they can be, as programs write that into a column of JSON."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 _encoded: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
