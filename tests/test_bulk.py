@@ -1,6 +1,7 @@
 """`mjbridge normalize` on real files: whatever goes in comes out as a task or a reject, whole or not at all."""
 
 import bz2
+import errno
 import gzip
 import io
 import json
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from pathlib import Path
@@ -32,6 +33,7 @@ from mjbridge.bulk import Settings
 from mjbridge.bulk.sinks import whole_file
 from mjbridge.cli.reading import progress_bar
 from mjbridge.records import sources
+from mjbridge.records.sources import Span
 from mjbridge.records.windows import Block
 from mjbridge.task import decode
 from tests.processes import run, running, uncovered
@@ -208,6 +210,32 @@ def test_latest_is_one_merged_task_an_id_in_order_of_first_appearance(shell: She
         second, first = _tasks(done.stdout)
         assert (second.id, second.status, second.prompt, second.parent_id) == ("2", Status.COMPLETED, "pig", "9")
         assert first.id == "1"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_cannot_be_read_or_written_on_is_named(shell: Shell, workers: str) -> None:
+    """A closed stdin, a disk that gives no more (as the memory of a process at address 0), a full one."""
+    _write(shell, "in.jsonl", _lines(3))
+    told = {
+        "normalize - -q <&-": "stdin: Bad file descriptor",
+        "normalize in.jsonl - -q < /proc/self/mem": "stdin: Input/output error",
+        "normalize in.jsonl /proc/self/mem -q": "/proc/self/mem: Input/output error",
+        "normalize in.jsonl -q > /dev/full": "stdout: No space left on device",
+    }
+    for command, message in told.items():
+        line = f'"$0" -m mjbridge {command} --provider mjproxy --workers {workers}'
+        done = run("sh", "-c", line, sys.executable, cwd=shell.folder, env=shell.environment)
+        assert (done.returncode, done.stderr) == (1, f"mjbridge: {message}\n")
+
+
+def test_a_disk_that_fails_below_a_worker_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(span: Span) -> Iterator[Block]:
+        raise OSError(errno.EIO, "Input/output error")
+        yield
+
+    monkeypatch.setattr(sources, "blocks_of", failing)
+    with pytest.raises(OSError, match=r"Input/output error: 'in\.jsonl'"):
+        list(bulk.batches([Span("in.jsonl", 0, 1)], Settings("mjproxy"), workers=2))
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from mjbridge import records
-from mjbridge.bulk.sinks import Lines
+from mjbridge.bulk.sinks import Lines, naming
 from mjbridge.doubts import Doubt
 from mjbridge.fields import Record
 from mjbridge.records import sources
@@ -76,13 +76,14 @@ def converter(settings: Settings) -> Callable[[Work], Batch]:
         batch = Batch(source)
         lines: list[bytes] = []
         reading = Reading(read, doubts, batch.issues.append)
-        for item in reading.tasks(blocks):
-            if isinstance(item, Task):
-                kind = (item.provider, item.status)
-                batch.tasks[kind] = batch.tasks.get(kind, 0) + 1
-                lines.append(item.to_json())
-            else:
-                batch.rejects.append(item)
+        with naming(source):
+            for item in reading.tasks(blocks):
+                if isinstance(item, Task):
+                    kind = (item.provider, item.status)
+                    batch.tasks[kind] = batch.tasks.get(kind, 0) + 1
+                    lines.append(item.to_json())
+                else:
+                    batch.rejects.append(item)
         lines.append(b"")
         batch.lines = b"\n".join(lines)
         return batch

@@ -56,8 +56,7 @@ def file_of(target: str) -> str:
 def lines_file(path: str) -> Generator[Sink, None, None]:
     """A file of lines, compressed if its suffix says so, that appears whole or not at all; `-` is stdout."""
     if path == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        yield _Stdout()
         return
     compress = _COMPRESSIONS.get(Path(path).suffix.lower())
     with whole_file(path) as file:
@@ -99,21 +98,35 @@ def _keep_name(folder: Path) -> None:
             os.close(descriptor)
 
 
+@contextmanager
+def naming(name: str) -> Generator[None, None, None]:
+    """A place where what fails names the file as the user did."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from None
+
+
+class _Stdout:
+    """The standard output, where each reader has at once what is written."""
+
+    def write(self, lines: Lines, /) -> None:
+        with naming("stdout"):
+            sys.stdout.buffer.write(lines)
+            sys.stdout.buffer.flush()
+
+
 class _NamedFile(io.FileIO):
     """A file whose errors name it as the user did."""
 
     def __init__(self, path: Path, name: str, mode: str) -> None:
         self._known_as = name
-        try:
+        with naming(name):
             super().__init__(path, mode)
-        except OSError as error:
-            raise _named(error, name) from None
 
     def write(self, data: Any, /) -> int:
-        try:
+        with naming(self._known_as):
             return super().write(data)
-        except OSError as error:
-            raise _named(error, self._known_as) from None
 
 
 class _PartFile(_NamedFile):
@@ -129,10 +142,6 @@ class _PartFile(_NamedFile):
             os.posix_fadvise(self.fileno(), self.tell() - self._waiting, self._waiting, os.POSIX_FADV_DONTNEED)
             self._waiting = 0
         return size
-
-
-def _named(error: OSError, name: str) -> OSError:
-    return OSError(error.errno, error.strerror, name)
 
 
 def _gzip(file: IO[bytes]) -> IO[bytes]:

@@ -1,5 +1,6 @@
 """`mjbridge normalize`: stored records of any vendor, by the file, as canonical tasks."""
 
+import errno
 import glob
 import os
 import sys
@@ -13,7 +14,7 @@ import click
 
 from mjbridge import bulk, plugins
 from mjbridge.bulk import Batch, Latest, Settings, Summary, Work
-from mjbridge.bulk.sinks import file_of, lines_file, sink
+from mjbridge.bulk.sinks import file_of, lines_file, naming, sink
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
 from mjbridge.records.windows import Block
@@ -175,6 +176,12 @@ def _is_pipe(path: str) -> bool:
     return path == STDIN or not Path(path).is_file()
 
 
+def _stdin() -> IO[bytes]:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # as whoever reads a closed file is told
+    return sys.stdin.buffer
+
+
 class _Inputs:
     """The records of all inputs, and how far they are read."""
 
@@ -200,11 +207,14 @@ class _Inputs:
 
             yield from tables.blocks(self._database, self._table)
         for path in self._paths:
-            if _is_pipe(path):  # what was read of it is gone, and it has no positions
-                yield from sources.blocks(sys.stdin.buffer if path == STDIN else path, path)
-                continue
-            spans = sources.spans(path) if self._in_spans else None
-            yield from self._file_blocks(path) if spans is None else self._spans(spans)
+            with naming("stdin" if path == STDIN else path):
+                yield from self._read(path)
+
+    def _read(self, path: str) -> Iterator[Work]:
+        if _is_pipe(path):  # what was read of it is gone, and it has no positions
+            return sources.blocks(_stdin() if path == STDIN else path, path)
+        spans = sources.spans(path) if self._in_spans else None
+        return self._file_blocks(path) if spans is None else self._spans(spans)
 
     def _file_blocks(self, path: str) -> Iterator[Block]:
         with Path(path).open("rb") as file:
