@@ -29,14 +29,15 @@ from rich.console import Console
 
 import mjbridge
 from mjbridge import Status, Task, arrow, bulk
-from mjbridge.bulk import Settings
+from mjbridge.bulk import Batch, Settings, Work
+from mjbridge.bulk.conversion import converter
 from mjbridge.bulk.sinks import whole_file
 from mjbridge.cli.reading import progress_bar
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
 from mjbridge.records.windows import Block
 from mjbridge.task import decode
-from tests.processes import run, running, uncovered
+from tests.processes import PATIENCE, run, running, uncovered
 from tests.shell import Shell
 
 MANY = 20_000
@@ -341,6 +342,21 @@ def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> N
         list(bulk.batches(sources.blocks(_lines(1)), Settings("mjproxy"), workers=2))
 
 
+def test_ctrl_c_reaches_workers_and_is_not_theirs_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(settings: Settings) -> Callable[[Work], Batch]:
+        convert = converter(settings)
+
+        def answer(work: Work) -> Batch:
+            signal.raise_signal(signal.SIGINT)
+            return convert(work)
+
+        return answer
+
+    monkeypatch.setattr("mjbridge.bulk.workers.converter", interrupted)
+    (batch,) = bulk.batches(sources.blocks(_lines(1)), Settings("mjproxy"), workers=2)
+    assert batch.records == 1
+
+
 # Where tasks go.
 
 
@@ -425,27 +441,65 @@ def test_a_full_disk_leaves_the_file_as_it_was(shell: Shell, output: str) -> Non
     assert _files(shell) == sorted(["in.jsonl", output])
 
 
-def _interrupted(shell: Shell, *arguments: str, begun: str) -> subprocess.CompletedProcess[bytes]:
-    """`mjbridge normalize`, which would read for ever, interrupted as a terminal does it once such a file is there."""
+def _ended(
+    shell: Shell, end: Callable[[int, int], None], number: int, *arguments: str
+) -> subprocess.CompletedProcess[bytes]:
+    """`mjbridge normalize`, which would read for ever, ended once it has written, so that all its workers are at work.
+
+    It has ended with the last process that can tell of anything.
+    """
     command = (sys.executable, "-m", "mjbridge", "normalize", "-", *arguments)
     with running(*command, cwd=shell.folder, env=uncovered(shell.environment), stdin=subprocess.PIPE) as process:
         assert process.stdin
         process.stdin.write(_lines(MANY))
         process.stdin.flush()
-        while not list(shell.folder.glob(begun)):
+        while not any(path.is_file() and path.stat().st_size for path in shell.folder.iterdir()):
             assert process.poll() is None
             time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate()
+        end(process.pid, number)
+        _, said = process.communicate(timeout=PATIENCE / 2)
     return subprocess.CompletedProcess(command, process.returncode, stderr=said)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_leaves_nothing(shell: Shell, workers: str) -> None:
-    done = _interrupted(shell, "-o", "out.jsonl", "--workers", workers, begun=".out.jsonl.*.part")
-    assert done.returncode == 130
+@pytest.mark.parametrize(
+    ("end", "number", "code"),
+    [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143), (os.killpg, signal.SIGTERM, 143)],
+)
+def test_ctrl_c_and_a_polite_end_leave_nothing(
+    shell: Shell, end: Callable[[int, int], None], number: int, code: int, workers: str
+) -> None:
+    """As a terminal sends it to all processes, and a service manager to one or all."""
+    done = _ended(shell, end, number, "-o", "out.jsonl", "--workers", workers)
+    assert (done.returncode, done.stderr.decode().strip().partition(":")[0]) == (code, "interrupted")
     assert b"Traceback" not in done.stderr
     assert _files(shell) == []
+
+
+def test_workers_end_with_a_parent_that_was_killed(shell: Shell) -> None:
+    """And leave its part of a file behind, which is in nobody's way."""
+    assert _ended(shell, os.kill, signal.SIGKILL, "-o", "out.jsonl", "--workers", "2").returncode == -signal.SIGKILL
+    (part,) = _files(shell)
+    assert shell("normalize", "-", "-o", "out.jsonl", stdin=_lines(1)).returncode == 0
+    assert _files(shell) == sorted([part, "out.jsonl"])
+
+
+def test_a_part_of_a_file_that_is_another_s_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda _bytes: "taken")
+    (tmp_path / ".out.taken.part").write_bytes(b"another's")
+    with pytest.raises(FileExistsError), whole_file(str(tmp_path / "out")):
+        pass
+    assert (tmp_path / ".out.taken.part").read_bytes() == b"another's"
+
+
+def test_two_write_to_one_file_and_the_last_to_end_is_there(tmp_path: Path) -> None:
+    """Also as threads of one process."""
+    with whole_file(str(tmp_path / "out")) as first:
+        with whole_file(str(tmp_path / "out")) as second:
+            second.write(b"second")
+        first.write(b"first")
+    assert (tmp_path / "out").read_bytes() == b"first"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -474,7 +528,7 @@ def test_a_folder_that_is_not_there_is_one_message(shell: Shell) -> None:
 
 def test_a_table_is_written_whole_or_not_at_all(shell: Shell) -> None:
     """Not even an empty one is left behind."""
-    done = _interrupted(shell, "-o", "sqlite:///tasks.db", begun="tasks.db*")
+    done = _ended(shell, os.killpg, signal.SIGINT, "-o", "sqlite:///tasks.db")
     assert (done.returncode, done.stderr.decode().splitlines()[-1].partition(":")[0]) == (130, "interrupted")
     engine = sql.create_engine(f"sqlite:///{shell.folder / 'tasks.db'}")
     assert sql.inspect(engine).get_table_names() == []

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import secrets
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -76,9 +77,11 @@ def whole_file(path: str) -> Generator[IO[bytes], None, None]:
             yield device
         return
     target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    # Free, for no number of a process is one for ever, nor in every container.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    made = _PartFile(part, path, "xb")
     try:
-        with io.BufferedWriter(_PartFile(part, path, "xb")) as file:
+        with io.BufferedWriter(made) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

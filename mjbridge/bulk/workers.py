@@ -8,6 +8,7 @@ import mmap
 import multiprocessing
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -64,10 +65,20 @@ _worker: Final[list[_Worker]] = []
 
 
 def _begin(settings: Settings, shares: _Shares | None) -> None:
-    # Ctrl-C reaches every process of a terminal; only the first is to answer it.
+    # Ctrl-C reaches every process of a terminal; only the first is to answer it. It ends its workers when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
     _worker[:] = [_Worker(converter(settings), shares)]
+
+
+def _end_with_parent() -> None:
+    """Nobody else would end a worker whose parent was killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _work(work: Work, share: int) -> Batch:

@@ -2,9 +2,11 @@
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Final, NoReturn
 
 from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginError
@@ -12,26 +14,33 @@ from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginEr
 FAILURE: Final = 1
 MISUSE: Final = 2
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failure, 2 misuse. Errors are one line, without a traceback."""
     _prepare_streams()
+    terminations = _terminations()
+    code = _run(arguments)
+    sys.exit(TERMINATED if terminations and code == INTERRUPTED else code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         from mjbridge.cli import commands  # noqa: PLC0415 click may be missing: that is told below
 
-        sys.exit(commands.run(arguments))
+        return commands.run(arguments)
     except ImportError as error:
-        _leave(f"the command line needs an extra ({error}): pip install 'mjbridge[cli]'", FAILURE)
+        return _told(f"the command line needs an extra ({error}): pip install 'mjbridge[cli]'", FAILURE)
     except KeyboardInterrupt:
-        _leave("interrupted before it began", INTERRUPTED)
+        return _told("interrupted before it began", INTERRUPTED)
     except MJBridgeError as error:
-        _leave(str(error), exit_code(error))
+        return _told(str(error), exit_code(error))
     except BrokenPipeError:
         sys.stderr.close()  # who read our output has gone, and wants no message either
-        sys.exit(FAILURE)
+        return FAILURE
     except OSError as error:
-        _leave(f"{error.filename}: {error.strerror}" if error.filename else str(error), FAILURE)
+        return _told(f"{error.filename}: {error.strerror}" if error.filename else str(error), FAILURE)
 
 
 def exit_code(error: MJBridgeError) -> int:
@@ -50,6 +59,19 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _leave(message: str, code: int) -> NoReturn:
+def _terminations() -> list[int]:
+    """Whoever stops the command politely gets the same clean end as Ctrl-C; each time is noted here."""
+    noted: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, interrupt)
+    return noted
+
+
+def _told(message: str, code: int) -> int:
     sys.stderr.write(f"mjbridge: {message}\n")
-    sys.exit(code)
+    return code
