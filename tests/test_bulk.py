@@ -10,6 +10,7 @@ import os
 import re
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -22,7 +23,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import sqlalchemy as sql
 import zstandard
 from pyarrow import parquet
 from rich.console import Console
@@ -99,6 +99,15 @@ def test_a_named_pipe_is_read_as_a_file_is(shell: Shell, workers: str) -> None:
         ("-o", "out.csv"),
         ("-o", "out.DB"),
         ("-o", "out", "--rejects", "out.xlsx"),
+        ("-o", "out.feather"),
+        ("-o", "out.arrow"),
+        ("-o", "out.orc"),
+        ("-o", "out.jsonl.ZSTD"),
+        ("-o", "out", "--issues", "out.parquet"),
+        ("-o", "out", "--issues", "sqlite:///out.db"),
+        ("-o", "sqlite://"),
+        ("-o", "sqlite:///"),
+        ("-o", "sqlite:///:memory:"),
     ],
 )
 def test_one_place_for_two_outputs_or_none_for_one_is_misuse(shell: Shell, arguments: tuple[str, ...]) -> None:
@@ -385,11 +394,12 @@ def test_what_changes_in_a_compressed_file_of_ours_is_noticed(shell: Shell) -> N
     assert zstandard.get_frame_parameters((shell.folder / "out.zst").read_bytes()).has_checksum
 
 
-def test_parquet_holds_the_same_tasks(shell: Shell) -> None:
+@pytest.mark.parametrize("name", ["out.parquet", "OUT.PARQUET"])
+def test_parquet_holds_the_same_tasks(shell: Shell, name: str) -> None:
     lines = shell("normalize", "-", stdin=_lines(1000)).stdout
-    done = shell("normalize", "-", "-o", "out.parquet", stdin=_lines(1000))
+    done = shell("normalize", "-", "-o", name, stdin=_lines(1000))
     assert done.returncode == 0, done.stderr
-    table = parquet.read_table(shell.folder / "out.parquet")
+    table = parquet.read_table(shell.folder / name)
     assert table.schema.equals(arrow.SCHEMA)
     found = [task for batch in table.to_batches() for task in arrow.tasks(batch)]
     assert found == _tasks(lines)
@@ -409,6 +419,17 @@ def test_an_output_may_be_its_own_input_and_a_link_stays_a_link(shell: Shell) ->
     assert shell("normalize", "link.jsonl", "-o", "link.jsonl").returncode == 0
     assert (shell.folder / "link.jsonl").is_symlink()
     assert len(_tasks((shell.folder / "real.jsonl").read_bytes())) == 10
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_who_may_read_a_file_stays_as_it_was(shell: Shell, mode: int) -> None:
+    """Before there is anything to read in it, too."""
+    _write(shell, "out.jsonl", b"").chmod(mode)
+    with whole_file(str(shell.folder / "out.jsonl")) as file:
+        (part,) = shell.folder.glob(".*.part")
+        assert stat.S_IMODE(part.stat().st_mode) == mode
+        file.write(b"{}\n")
+    assert stat.S_IMODE((shell.folder / "out.jsonl").stat().st_mode) == mode
 
 
 def test_a_device_is_written_to(shell: Shell) -> None:
@@ -527,9 +548,7 @@ def test_a_folder_that_is_not_there_is_one_message(shell: Shell) -> None:
 
 
 def test_a_table_is_written_whole_or_not_at_all(shell: Shell) -> None:
-    """Not even an empty one is left behind."""
+    """Not even an empty one, or its file, is left behind."""
     done = _ended(shell, os.killpg, signal.SIGINT, "-o", "sqlite:///tasks.db")
     assert (done.returncode, done.stderr.decode().splitlines()[-1].partition(":")[0]) == (130, "interrupted")
-    engine = sql.create_engine(f"sqlite:///{shell.folder / 'tasks.db'}")
-    assert sql.inspect(engine).get_table_names() == []
-    engine.dispose()
+    assert _files(shell) == []

@@ -6,6 +6,7 @@ import io
 import lzma
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -40,7 +41,7 @@ def sink(target: str, table: str, source: str | None = None) -> AbstractContextM
         from mjbridge.bulk import tables  # noqa: PLC0415 files need no SQLAlchemy
 
         return tables.sink(target, table, source)
-    if target.endswith(".parquet"):
+    if Path(target).suffix.lower() == ".parquet":
         from mjbridge.bulk import parquet  # noqa: PLC0415 lines need no pyarrow
 
         return parquet.sink(target)
@@ -82,6 +83,8 @@ def whole_file(path: str) -> Generator[IO[bytes], None, None]:
     made = _PartFile(part, path, "xb")
     try:
         with io.BufferedWriter(made) as file:
+            if target.exists():
+                shutil.copymode(target, part)  # who may not read what was there may not read this
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -128,7 +128,7 @@ _encoded: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number").en
 @contextmanager
 def sink(url: str, table: str, source: str | None = None) -> Generator[Sink, None, None]:
     """Tasks into a table, made where it is missing, in one transaction: new ones added, known ones replaced."""
-    with _engine(url) as engine, engine.begin() as connection:
+    with _engine(url) as engine, _no_empty_file(engine), engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")  # its driver would do so only after the table is made
         target = _target(table)
@@ -147,6 +147,25 @@ def sink(url: str, table: str, source: str | None = None) -> Generator[Sink, Non
                 with suppress(exc.SQLAlchemyError):
                     target.drop(connection)  # what is made there is not taken back with the rest
             raise
+
+
+@contextmanager
+def _no_empty_file(engine: sql.Engine) -> Generator[None, None, None]:
+    """SQLite makes a file before anything is in it; what comes to nothing leaves none."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    database = engine.url.database or ":memory:"
+    if ":memory:" in database:
+        raise ConfigError("a database in memory is gone with the command: name a file (like sqlite:///tasks.db)")
+    file = Path(database)
+    is_new = not file.exists()
+    try:
+        yield
+    except BaseException:
+        if is_new and file.exists() and not file.stat().st_size:
+            file.unlink()
+        raise
 
 
 def _is_same_file(url: str, source: str | None) -> bool:

@@ -21,7 +21,9 @@ from mjbridge.records.windows import Block
 
 SOME_REJECTED: Final = 3
 
-_NOT_WRITTEN: Final = frozenset({".csv", ".tsv", ".xlsx", ".db", ".sqlite", ".sqlite3"})
+_NOT_WRITTEN: Final = frozenset(
+    {".arrow", ".csv", ".db", ".feather", ".orc", ".sqlite", ".sqlite3", ".tsv", ".xlsx", ".zstd"}
+)
 
 _SHOWN_REJECTS: Final = 20
 STDIN: Final = "-"
@@ -123,14 +125,17 @@ def _show(summary: Summary, seconds: float, known: Latest | None) -> None:
     reading.show(summary, seconds, known)
 
 
-def _check_targets(*targets: str | None) -> None:
+def _check_targets(output: str, *others: str | None) -> None:
     """`UsageError` where two kinds of output would go to one place, or one to none."""
-    named = [target for target in targets if target is not None]
+    aside = [other for other in others if other is not None]
+    named = [output, *aside]
     if "" in named:
         raise click.UsageError("a file needs a name")
     for other in (each for each in named if "://" not in each and Path(each).suffix.lower() in _NOT_WRITTEN):
-        ways = "JSON lines, .parquet, or a table of a database by its URL (-o sqlite:///tasks.db)"
+        ways = "JSON lines (.gz .bz2 .xz .zst), .parquet, or a table of a database by its URL (-o sqlite:///tasks.db)"
         raise click.UsageError(f"{other}: what is written is {ways}")
+    for other in (each for each in aside if "://" in each or Path(each).suffix.lower() == ".parquet"):
+        raise click.UsageError(f"{other}: rejects and issues are written as JSON lines (.gz .bz2 .xz .zst)")
     files = _files(named)
     if len(set(files)) < len(files):
         raise click.UsageError("tasks, rejects and issues go to different places: name a file for each")
