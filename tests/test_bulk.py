@@ -29,7 +29,7 @@ from rich.console import Console
 
 import mjbridge
 from mjbridge import Status, Task, arrow, bulk
-from mjbridge.bulk import Batch, Settings, Work
+from mjbridge.bulk import Batch, Settings, Work, sinks
 from mjbridge.bulk.conversion import converter
 from mjbridge.bulk.sinks import whole_file
 from mjbridge.cli.reading import progress_bar
@@ -223,6 +223,18 @@ def test_latest_is_one_merged_task_an_id_in_order_of_first_appearance(shell: She
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("form", [bytes, gzip.compress])
+def test_each_reading_of_a_file_counts_its_records_from_one(
+    shell: Shell, form: Callable[[bytes], bytes], workers: str
+) -> None:
+    _write(shell, "in", form(_lines(5000) + b"7\n"))
+    names = ("in", "in", "in")
+    done = shell.process("normalize", *names, "-q", "--provider", "mjproxy", "--workers", workers)
+    assert [line.split(b" at ")[0] for line in done.stderr.splitlines()] == [b"in: record 5001"] * 3
+    assert len(done.stdout.splitlines()) == 15_000
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_what_cannot_be_read_or_written_on_is_named(shell: Shell, workers: str) -> None:
     """A closed stdin, a disk that gives no more (as the memory of a process at address 0), a full one."""
     _write(shell, "in.jsonl", _lines(3))
@@ -405,12 +417,60 @@ def test_parquet_holds_the_same_tasks(shell: Shell, name: str) -> None:
     assert found == _tasks(lines)
 
 
-def test_a_file_of_many_megabytes_is_whole(tmp_path: Path) -> None:
-    pieces = [bytes([number]) * 3_000_001 for number in range(5)]
-    with whole_file(str(tmp_path / "out")) as file:
-        for piece in pieces:
+def test_a_row_group_of_parquet_is_bounded_so_memory_is(tmp_path: Path) -> None:
+    size = 2**20
+    batch = Task(id="1", raw=msgspec.Raw(b'"%b"' % (b"x" * size))).to_json() + b"\n"
+    with sinks.sink(str(tmp_path / "out.parquet"), "") as file:
+        for _ in range(100):
+            file.write(batch)
+    written = parquet.ParquetFile(tmp_path / "out.parquet").metadata
+    assert written.num_rows == 100
+    assert max(written.row_group(each).num_rows for each in range(written.num_row_groups)) * size < 2**26
+
+
+PIECES = [bytes([number]) * 3_000_001 for number in range(5)]
+
+
+def _write_pieces(path: Path) -> None:
+    with whole_file(str(path)) as file:
+        for piece in PIECES:
             file.write(memoryview(piece))
-    assert (tmp_path / "out").read_bytes() == b"".join(pieces)
+
+
+def test_a_file_of_many_megabytes_is_whole(tmp_path: Path) -> None:
+    _write_pieces(tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"".join(PIECES)
+
+
+def test_a_file_gets_its_name_once_it_is_on_the_disk_and_then_the_name_goes_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No power cut shows: only what the system is asked for does."""
+    asked: list[tuple[bool, int, bool]] = []
+
+    def fsync(descriptor: int) -> None:
+        about = os.fstat(descriptor)
+        is_folder = os.path.samestat(about, tmp_path.stat())
+        asked.append((is_folder, 0 if is_folder else about.st_size, (tmp_path / "out").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    _write_pieces(tmp_path / "out")
+    assert asked == [(False, sum(map(len, PIECES)), False), (True, 0, True)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there the system takes such advice")
+def test_a_file_goes_to_the_disk_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advised: list[tuple[int, int, int]] = []
+
+    def fadvise(_file: int, start: int, size: int, advice: int) -> None:
+        advised.append((start, size, advice))
+
+    monkeypatch.setattr(os, "posix_fadvise", fadvise)
+    _write_pieces(tmp_path / "out")
+    ends = [start + size for start, size, _ in advised]
+    assert [start for start, _, _ in advised] == [0, *ends[:-1]]
+    assert {advice for _, _, advice in advised} == {os.POSIX_FADV_DONTNEED}
+    assert sum(map(len, PIECES)) - ends[-1] < 2**23
 
 
 def test_an_output_may_be_its_own_input_and_a_link_stays_a_link(shell: Shell) -> None:
@@ -506,7 +566,10 @@ def test_workers_end_with_a_parent_that_was_killed(shell: Shell) -> None:
 
 
 def test_a_part_of_a_file_that_is_another_s_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("secrets.token_hex", lambda _bytes: "taken")
+    def token(_bytes: int) -> str:
+        return "taken"
+
+    monkeypatch.setattr("secrets.token_hex", token)
     (tmp_path / ".out.taken.part").write_bytes(b"another's")
     with pytest.raises(FileExistsError), whole_file(str(tmp_path / "out")):
         pass

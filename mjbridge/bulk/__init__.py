@@ -3,15 +3,19 @@
 import gc
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from mjbridge.bulk.conversion import Batch, Settings, Summary, Work, converter
 from mjbridge.bulk.latest import Latest
 from mjbridge.records.streams import Issue, Reject
+from mjbridge.records.windows import Block
 
-__all__ = ["Batch", "Latest", "Settings", "Summary", "Work", "batches"]
+__all__ = ["BETWEEN", "Batch", "Latest", "Settings", "Summary", "Work", "batches"]
+
+BETWEEN: Final = Block("", [], [])
+"""No work, and no source: behind it records are counted from 1, though the same file be read once more."""
 
 Numbered = TypeVar("Numbered", Reject, Issue)
 

@@ -212,6 +212,7 @@ class _Inputs:
 
             yield from tables.blocks(self._database, self._table)
         for path in self._paths:
+            yield bulk.BETWEEN
             with naming("stdin" if path == STDIN else path):
                 yield from self._read(path)
 
