@@ -110,7 +110,7 @@ def naming(name: str) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        raise OSError(error.errno, error.strerror, name) from None
+        raise OSError(error.errno, error.strerror or str(error), name) from None
 
 
 class _Stdout:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge.bulk.sinks import Lines, Sink, file_of
+from mjbridge.bulk.sinks import Lines, Sink, file_of, whole_file
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.fields import Record
 from mjbridge.records.windows import ID_KEYS, Block
@@ -176,11 +176,13 @@ def _is_same_file(url: str, source: str | None) -> bool:
 @contextmanager
 def _once_read(upserts: Sink) -> Generator[Sink, None, None]:
     """Takes tasks aside until all is read: SQLite writes nothing to a file that is being read, and waits."""
-    with tempfile.TemporaryFile() as aside:
-        yield aside
-        aside.seek(0)
-        while lines := aside.readlines(_ASIDE):
-            upserts.write(b"".join(lines))
+    with tempfile.TemporaryDirectory() as folder:
+        aside = Path(folder) / "tasks.jsonl"
+        with whole_file(str(aside)) as file:
+            yield file
+        with aside.open("rb") as file:
+            while lines := file.readlines(_ASIDE):
+                upserts.write(b"".join(lines))
 
 
 def _columns(connection: sql.Connection, table: str) -> set[str]:

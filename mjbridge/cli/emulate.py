@@ -2,7 +2,6 @@
 
 import importlib
 import shlex
-import signal
 import socket
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -67,8 +66,6 @@ def emulate(
         emulator = Emulator(dialect, public_url=(public_url or here).rstrip("/"), duration=seconds, key=key)
         emulator.faults.add(*script)
         server = waitress.create_server(_told(application(emulator)), sockets=[listener], threads=_THREADS)
-        # Whoever stops it politely gets the same clean end as Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
             click.echo(f"{dialect.name} is emulated at {here} (Ctrl-C ends it)\n")
             click.echo(_first_steps(dialect, emulator.public_url, key or _ANY_KEY))
