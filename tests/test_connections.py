@@ -295,6 +295,22 @@ def test_nothing_that_drips_outlasts_the_time_outs(
     assert (error.accepted, len(server.heard())) == ("maybe", 1)
 
 
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_reply_that_is_encoded_twice_is_not_unpacked(
+    operation: Operation, scripted: StartServer, bridge: OpenBridge
+) -> None:
+    """A few kilobytes would fill the memory before anybody could count them."""
+    body = gzip.compress(gzip.compress(b'{"code":1,"description":"ok","result":"1"}'))
+
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(_OK + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    error = failure(operation, bridge("mjproxy", scripted(handle).url))
+    assert type(error) is (SubmissionUnknown if operation is submit else Unavailable)
+    assert error.accepted == "maybe"
+
+
 def test_a_reply_through_tls_that_drips_is_cut(scripted: StartServer, bridge: OpenBridge, tmp_path: Path) -> None:
     certificate, context = certified(tmp_path)
 

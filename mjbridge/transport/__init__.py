@@ -17,11 +17,10 @@ from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url
 
 from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
-from mjbridge.transport.links import Links, joined
+from mjbridge.transport.links import Links, joined, pieces
 from mjbridge.transport.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
-_CHUNK: Final = 2**16
 _USER_AGENT: Final = "mjbridge"
 _NO_CONNECTION: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
@@ -141,9 +140,7 @@ class RequestsTransport:
 
 def _body(response: requests.Response, limit: int) -> Iterator[bytes]:
     received = 0
-    # urllib3 before 2.2 has no read1.
-    read = getattr(response.raw, "read1", response.raw.read)
-    while chunk := read(_CHUNK, decode_content=True):
+    for chunk in pieces(response):
         received += len(chunk)
         if received > limit:
             raise MalformedReply(

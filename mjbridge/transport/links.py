@@ -160,9 +160,7 @@ class Links:
         # What comes buys time: a large file may take long, and one that drips ends.
         patience, began, first = sum(self._timeout), self._clock(), received
         try:
-            # urllib3 before 2.2 has no read1.
-            read = getattr(response.raw, "read1", response.raw.read)
-            while chunk := read(_CHUNK, decode_content=True):
+            for chunk in pieces(response):
                 received += len(chunk)
                 if received > limit:
                     raise MalformedReply(_too_large(limit), http_status=response.status_code)
@@ -173,6 +171,17 @@ class Links:
             raise Unavailable(f"the file broke off after {received} bytes: {_reason(error)}") from None
         if size is not None and received != size:
             raise Unavailable(f"the file broke off after {received} of {size} bytes")
+
+
+def pieces(response: requests.Response) -> Iterator[bytes]:
+    """The content of a reply, decoded, some at a time; urllib3's `DecodeError` for what would fill the memory."""
+    if "," in response.headers.get("Content-Encoding", ""):
+        # Each coding unpacks a thousandfold what the one before it unpacked, and old versions of urllib3 all at once.
+        raise urllib3.exceptions.DecodeError("the reply is encoded more than once")
+    # urllib3 before 2.2 has no read1.
+    read = getattr(response.raw, "read1", response.raw.read)
+    while chunk := read(_CHUNK, decode_content=True):
+        yield chunk
 
 
 class _Pinned(PunctualAdapter):
