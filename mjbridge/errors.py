@@ -157,7 +157,8 @@ class WaitTimeout(MJBridgeError):
     way_out = "The task goes on at the vendor: wait again with its ref"
 
     def __init__(self, message: str, *, task: Task | None = None) -> None:
-        super().__init__(message, accepted="maybe")
+        account, provider = (task.account, task.provider) if task else ("", "")
+        super().__init__(message, account=account, provider=provider, accepted="maybe")
         self.task = task
 
 
@@ -165,7 +166,8 @@ class TaskFailed(MJBridgeError):
     """An accepted task ended failed or cancelled. `task` is that task."""
 
     def __init__(self, message: str, *, task: Task | None = None) -> None:
-        super().__init__(message, accepted="maybe")
+        account, provider = (task.account, task.provider) if task else ("", "")
+        super().__init__(message, account=account, provider=provider, accepted="maybe")
         self.task = task
 
 

@@ -210,6 +210,7 @@ def test_a_task_that_never_asks_is_no_silent_loss_of_the_prompt() -> None:
         bridge.remix("main:1", 2, "a dog")
     assert caught.value.task is not None
     assert caught.value.task.id == "2"
+    assert (caught.value.account, caught.value.provider) == ("main", caught.value.task.provider)
 
 
 def test_a_prompt_of_a_plain_zoom_is_a_slip() -> None:
