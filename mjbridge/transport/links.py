@@ -174,10 +174,10 @@ class Links:
 
 
 def pieces(response: requests.Response) -> Iterator[bytes]:
-    """The content of a reply, decoded, some at a time; urllib3's `DecodeError` for what would fill the memory."""
+    """The content of a reply, decoded, some at a time; `MalformedReply` for what would fill the memory."""
     if "," in response.headers.get("Content-Encoding", ""):
         # Each coding unpacks a thousandfold what the one before it unpacked, and old versions of urllib3 all at once.
-        raise urllib3.exceptions.DecodeError("the reply is encoded more than once")
+        raise MalformedReply("the reply is encoded more than once", http_status=response.status_code, accepted="maybe")
     # urllib3 before 2.2 has no read1.
     read = getattr(response.raw, "read1", response.raw.read)
     while chunk := read(_CHUNK, decode_content=True):
