@@ -1,7 +1,5 @@
 """CSV, each row as a JSON object."""
 
-import csv
-import importlib.util
 import operator
 from collections.abc import Iterator
 from typing import Any, Final
@@ -23,9 +21,10 @@ def delimiter(line: bytes) -> str | None:
 
 
 def _columns(line: bytes, separator: str) -> list[str]:
+    own = _own_csv()
     try:
-        return next(csv.reader([line.decode("utf-8", "replace").strip()], delimiter=separator), list[str]())
-    except csv.Error:
+        return next(own.reader([line.decode("utf-8", "replace").strip()], delimiter=separator), list[str]())
+    except own.Error:
         return []
 
 
@@ -58,8 +57,10 @@ def rows(window: Window) -> Iterator[Block]:
 
 def _own_csv() -> Any:
     """The module below `csv`, once more: its limit of a cell is the process's, and that one is not ours to set."""
-    specification: Any = importlib.util.find_spec("_csv")
-    own: Any = importlib.util.module_from_spec(specification)
+    from importlib.util import find_spec, module_from_spec  # noqa: PLC0415 `import mjbridge` has a budget of modules
+
+    specification: Any = find_spec("_csv")
+    own: Any = module_from_spec(specification)
     specification.loader.exec_module(own)
     own.field_size_limit(JSON_LIMIT)
     return own
