@@ -4,7 +4,6 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent import futures
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
@@ -143,7 +142,9 @@ class _Download:
 
     def outcomes(self, files: Iterable[_File]) -> _Outcomes:
         """Each file's path, or why there is none."""
-        with futures.ThreadPoolExecutor(_THREADS) as pool:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 `import mjbridge` has a budget of modules
+
+        with ThreadPoolExecutor(_THREADS) as pool:
             running = {file.stem: pool.submit(self._outcome, file) for file in files}
             try:
                 return {stem: future.result() for stem, future in running.items()}
