@@ -25,6 +25,16 @@ class Shell:
         own = {name: str(folder / "home") for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")}
         self.environment = {**os.environ, **own, "COLUMNS": "200"}
 
+    def write(self, name: str, content: bytes) -> Path:
+        """A file in the folder."""
+        path = self.folder / name
+        path.write_bytes(content)
+        return path
+
+    def files(self) -> list[str]:
+        """The names of the folder's files."""
+        return sorted(path.name for path in self.folder.iterdir() if path.is_file())
+
     def __call__(self, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
         """All that a process of its own would do, without the half second that one takes to start."""
         out, err = io.BytesIO(), io.BytesIO()
