@@ -320,6 +320,18 @@ def test_what_workers_share_is_used_again_without_a_line_lost() -> None:
     assert together == alone
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="lines are shared where processes are forked")
+def test_a_batch_s_lines_are_not_to_be_had_once_the_next_is_asked_for() -> None:
+    """Their memory is used again: better an error than another batch's tasks."""
+    blocks = [Block("log", list(record_lines(2).splitlines()), [0, 0]) for _ in range(2)]
+    made = bulk.batches(blocks, Settings("mjproxy"), workers=2)
+    lines = next(made).lines
+    assert len(bytes(lines).splitlines()) == 2
+    assert list(made)
+    with pytest.raises(ValueError, match="released"):
+        bytes(lines)
+
+
 def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     def dying(settings: Settings) -> Callable[[object], None]:
         def die(work: object) -> None:

@@ -272,6 +272,20 @@ def test_a_reader_that_goes_away_is_no_traceback(shell: Shell) -> None:
     assert (done.stdout, "Traceback" in done.stderr) == ("{", False)
 
 
+def test_a_command_waits_for_nothing_that_only_others_need(shell: Shell) -> None:
+    shell.write("in.jsonl", b'{"id":"1","imageUrl":""}\n')
+    program = (
+        "import sys, mjbridge.cli\n"
+        "try:\n    mjbridge.cli.main(['normalize', 'in.jsonl', '-q', '-o', 'out.jsonl'])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "others = ('rich', 'platformdirs', 'mjbridge.cli.vocabulary', 'concurrent.futures.process')\n"
+        "loaded = [name for name in others if name in sys.modules]\n"
+        "assert not loaded, loaded\n"
+    )
+    done = run(sys.executable, "-c", program, cwd=shell.folder, env=shell.environment)
+    assert done.returncode == 0, done.stderr
+
+
 def test_help_lists_every_command_once() -> None:
     listed = " ".join(SECTIONS.values()).split()
     modules = [import_module(f"mjbridge.cli.{each.name}") for each in pkgutil.iter_modules(mjbridge.cli.__path__)]
