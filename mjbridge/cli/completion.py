@@ -39,7 +39,7 @@ def _providers(_: click.Context) -> list[str]:
 
 
 def _refs(_: click.Context) -> list[str]:
-    from mjbridge.cli.bridges import known_refs  # noqa: PLC0415 every command would wait for what it needs
+    from mjbridge.cli.bridges import known_refs  # noqa: PLC0415 only a ref that is being completed needs platformdirs
 
     return known_refs()
 

@@ -120,7 +120,7 @@ def _progress(inputs: "_Inputs", summary: Summary, *, quiet: bool) -> AbstractCo
 
 
 def _show(summary: Summary, seconds: float, known: Latest | None) -> None:
-    from mjbridge.cli import reading  # noqa: PLC0415 as above
+    from mjbridge.cli import reading  # noqa: PLC0415 --quiet shows no table
 
     reading.show(summary, seconds, known)
 
@@ -208,7 +208,7 @@ class _Inputs:
     def work(self) -> Generator[Work, None, None]:
         """The records of each input in turn."""
         if self._database and self._table:
-            from mjbridge.bulk import tables  # noqa: PLC0415 an extra
+            from mjbridge.bulk import tables  # noqa: PLC0415 files need no SQLAlchemy
 
             yield from tables.blocks(self._database, self._table)
         for path in self._paths:

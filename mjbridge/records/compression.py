@@ -100,7 +100,7 @@ def _unzstded(file: IO[bytes]) -> Iterator[bytes]:
 def zstandard() -> Any:
     """The library for zstd; `ConfigError` names the extra where it is missing."""
     try:
-        import zstandard as library  # noqa: PLC0415 an extra
+        import zstandard as library  # noqa: PLC0415 an extra that only .zst files need
     except ImportError:
         raise ConfigError("zstd needs an extra: pip install 'mjbridge[zstd]'") from None
     return library
