@@ -18,10 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mjbridge import Reject, Task, records
-from mjbridge.records import compression, documents, encodings, sources, tabular, windows
-from mjbridge.records.sources import Source
-
-LIMIT = 2**20
+from mjbridge.records import compression, encodings, sources, tabular, windows
+from tests.record_sources import LIMIT, lower_limit, read, told_ids
 
 RECORDS: list[dict[str, Any]] = [
     {"id": str(number), "status": "SUCCESS", "imageUrl": "g", "buttons": [{"customId": f"b{number}", "label": "U1"}]}
@@ -72,21 +70,12 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def _read(source: Source) -> list[Task | Reject]:
-    return list(records.read(source, "mjproxy"))
-
-
-def _ids(source: Source) -> list[str]:
-    """The tasks' ids; a reject by its record."""
-    return [item.id if isinstance(item, Task) else repr(bytes(item.record)) for item in _read(source)]
-
-
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("form", FORMS | RECODED)
 def test_any_form_in_any_compression_is_the_same_records(form: str, compression: str) -> None:
     document = COMPRESSIONS[compression]((FORMS | RECODED)[form])
-    assert _ids(document) == ["1", "2", "3", "4"]
-    tasks = [item for item in _read(document) if isinstance(item, Task)]
+    assert told_ids(document) == ["1", "2", "3", "4"]
+    tasks = [item for item in read(document) if isinstance(item, Task)]
     assert [task.buttons[0].custom_id for task in tasks] == ["b1", "b2", "b3", "b4"]
 
 
@@ -103,18 +92,18 @@ def test_a_source_is_bytes_a_path_an_open_file_or_records(tmp_path: Path) -> Non
     path = tmp_path / "records.jsonl"
     path.write_bytes(LINES)
     expected = ["1", "2", "3", "4"]
-    assert _ids(path) == _ids(str(path)) == expected
+    assert told_ids(path) == told_ids(str(path)) == expected
     with path.open("rb") as binary, path.open(encoding="utf-8") as text:
-        assert _ids(binary) == _ids(text) == expected
+        assert told_ids(binary) == told_ids(text) == expected
         assert not binary.closed
-    assert _ids(RECORDS) == _ids(map(json.dumps, RECORDS)) == _ids(iter(LINES.splitlines())) == expected
-    assert _ids(RECORDS[0]) == ["1"]
+    assert told_ids(RECORDS) == told_ids(map(json.dumps, RECORDS)) == told_ids(iter(LINES.splitlines())) == expected
+    assert told_ids(RECORDS[0]) == ["1"]
 
 
 @pytest.mark.parametrize("holder", [bytes, bytearray, memoryview])
 def test_bytes_are_bytes_whatever_holds_them(holder: Callable[[bytes], bytes]) -> None:
     """A database's column often comes as a `memoryview`."""
-    assert _ids(holder(LINES)) == _ids(list(map(holder, LINES.splitlines()))) == ["1", "2", "3", "4"]
+    assert told_ids(holder(LINES)) == told_ids(list(map(holder, LINES.splitlines()))) == ["1", "2", "3", "4"]
 
 
 def test_records_that_come_one_by_one_are_read_one_by_one() -> None:
@@ -157,14 +146,14 @@ BAD = b'{"id": "2", "status'
     ],
 )
 def test_what_is_broken_is_a_reject_and_what_stands_around_it_is_read(document: bytes, told: list[str]) -> None:
-    assert _ids(document) == told
+    assert told_ids(document) == told
 
 
 @pytest.mark.parametrize("depth", [100_000, 200_000])
 def test_deep_nesting_is_a_reject(depth: int) -> None:
     deep = b'{"id":"2","properties":' + b"[" * depth + b"]" * depth + b"}"
     for document in (b'{"id":"1"}\n' + deep + b'\n{"id":"3"}', b'[{"id":"1"},' + deep + b',{"id":"3"}]'):
-        first, reject, last = _read(document)
+        first, reject, last = read(document)
         assert isinstance(first, Task)
         assert isinstance(reject, Reject)
         assert bytes(reject.record) == deep
@@ -174,7 +163,7 @@ def test_deep_nesting_is_a_reject(depth: int) -> None:
 def test_a_cell_may_be_as_long_as_a_record() -> None:
     """`csv` stops at 131,072 characters, unless all of the process is told otherwise: here nobody else is."""
     prompt = "x" * 1_000_000
-    first, second = _read(f"id,prompt\n1,{prompt}\n2,a\n".encode())
+    first, second = read(f"id,prompt\n1,{prompt}\n2,a\n".encode())
     assert isinstance(first, Task)
     assert isinstance(second, Task)
     assert (first.prompt, second.prompt) == (prompt, "a")
@@ -184,10 +173,9 @@ def test_a_cell_may_be_as_long_as_a_record() -> None:
 @pytest.mark.parametrize("line", [b"2,%b\n", b'",",%b\n'])
 def test_a_row_longer_than_any_record_costs_the_line_it_begins_in(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is one cell, or a quote that nobody closes makes one row of all the lines behind it."""
-    for module in (sources, documents, tabular, windows):
-        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
+    lower_limit(monkeypatch)
     count = 300
-    first, *others, last = _read(b'id,prompt\n1,"\n' + line % (b"x" * 10_000) * count + b"3,b\n")
+    first, *others, last = read(b'id,prompt\n1,"\n' + line % (b"x" * 10_000) * count + b"3,b\n")
     assert isinstance(first, Reject)
     assert bytes(first.record) == b'1,"\n'
     assert str(LIMIT) in first.reason
@@ -196,147 +184,15 @@ def test_a_row_longer_than_any_record_costs_the_line_it_begins_in(line: bytes, m
 
 
 def test_a_column_that_stands_twice_is_a_key_that_stands_twice() -> None:
-    (task,) = _read(b"id,status,id\n1,SUCCESS,2\n")
+    (task,) = read(b"id,status,id\n1,SUCCESS,2\n")
     assert isinstance(task, Task)
     assert (task.id, bytes(task.raw)) == ("2", b'{"id":"1","status":"SUCCESS","id":"2"}')
 
 
 def test_of_a_key_that_stands_twice_the_last_counts_and_raw_holds_both() -> None:
-    (task,) = _read(b'{"id":"1","prompt":"a","prompt":"b"}')
+    (task,) = read(b'{"id":"1","prompt":"a","prompt":"b"}')
     assert isinstance(task, Task)
     assert (task.prompt, bytes(task.raw)) == ("b", b'{"id":"1","prompt":"a","prompt":"b"}')
-
-
-OPEN = b'{"id":"1","x":['
-WHOLE = b'{"id":"2","status":"SUCCESS"}'
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        (OPEN * 30 + WHOLE) * 50,
-        (OPEN * 30 + WHOLE) * 50 + b"}",
-        (OPEN * 30 + b'{"id":"3",!}' + WHOLE) * 50,
-        OPEN * 10_000,
-        b'{"id":"1","x":' * 900 + b"!" + b"}" * 900,
-    ],
-)
-def test_a_text_made_to_be_searched_again_and_again_is_searched_a_few_times(
-    text: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    followed: list[int] = []
-
-    def closing(data: bytes, position: int) -> int:
-        followed.append(len(data) - position)
-        return documents_closing(data, position)
-
-    documents_closing = documents._closing  # pyright: ignore[reportPrivateUsage]  # what may cost too much
-    monkeypatch.setattr(documents, "_closing", closing)
-    items = _read([text])
-    assert sum(followed) < 50 * len(text)
-    read = b"".join(bytes(item.raw if isinstance(item, Task) else item.record) for item in items)
-    assert read in (text, text.removesuffix(b"}"))
-
-
-@pytest.mark.parametrize("broken", [b'{"id":"1","x":[', b'{"id":"1","prompt":"a', b'{"id":"1","x":{]'])
-@pytest.mark.parametrize("between", [b"", b",\n", b","])
-@pytest.mark.parametrize("size", [10, 3000])
-def test_records_are_found_among_any_number_of_broken_ones(broken: bytes, between: bytes, size: int) -> None:
-    whole = [b'{"id":"%d","prompt":"%b"}' % (number, b"x" * size) for number in range(400)]
-    told = _ids([between.join(broken + between + each for each in whole)])
-    assert told[1::2] == [str(number) for number in range(400)]
-
-
-@pytest.mark.parametrize("filler", [b"x" * 100, b'{\\"id\\":', b"]}"])
-@pytest.mark.parametrize("frame", [b'{"id":"1"}\n%b\n{"id":"3"}\n', b'[{"id":"1"},%b,{"id":"3"}]'])
-@pytest.mark.parametrize("record", [b'{"id":"2","prompt":"%b"}', b'"%b"', b'{"id":"2","seen":[["%b"]]}'])
-def test_a_record_too_large_is_a_reject_with_its_size_and_its_beginning(
-    record: bytes, frame: bytes, filler: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (sources, documents, tabular, windows):
-        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
-    large = record % (filler * (LIMIT * 8 // len(filler)))
-    tracemalloc.start()
-    first, reject, last = _read(io.BytesIO(frame % large))
-    peak = tracemalloc.get_traced_memory()[1] - len(large)
-    tracemalloc.stop()
-    assert isinstance(first, Task)
-    assert isinstance(last, Task)
-    assert isinstance(reject, Reject)
-    assert str(len(large)) in reject.reason
-    assert bytes(reject.record) == large[: len(reject.record)]
-    assert peak < 6 * LIMIT
-
-
-def test_a_list_that_lost_a_bracket_early_still_gives_all_that_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sources, documents, tabular, windows):
-        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
-    many = b",\n".join(b'{"id": "%d", "prompt": "%b"}' % (number, b"x" * 10_000) for number in range(3000))
-    items = _read(b"[" + many.replace(b'"}', b'"', 1) + b"]")
-    assert [type(item) for item in items].count(Task) >= 2998
-    assert sum(isinstance(item, Reject) for item in items) == 1
-
-
-def test_a_page_larger_than_any_record_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sources, documents, tabular, windows):
-        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
-    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(3000))
-    page = b'{"success":true,"message":"","data":{"total":3000,"items":[' + many + b']},"more":[{"a":1}]}'
-    assert len(page) > LIMIT
-    assert _ids(page) == [str(number) for number in range(3000)]
-
-
-@pytest.mark.parametrize("filler", [b"x", b"x" * windows.BLOCK])
-@pytest.mark.parametrize(
-    ("page", "told"),
-    [
-        (b'{"items":[],"data":[%(1)b]}', "1"),
-        (b'{"data":[%(1)b,%(2)b],"total":3,"items":[%(3)b]}', "123"),
-        (b'{"content":[%(1)b],"list":{"total":1,"items":[%(2)b],"data":[%(3)b]},"ok":true}', "123"),
-        (b'{"items":[%(1)b],"data":%(2)b}', "12"),
-        (b'{"data":%(1)b,"items":[%(2)b]}', "12"),
-        (b'{"data":{"items":[],"page":{"size":0}},"content":["a","b"],"list":[%(1)b]}', "1"),
-        (b'{"data":[%(1)b],"a key":"]}","\\u0061\\"":[{"id":"9"}],"page":{"size":1}, "data":[%(2)b]}', "12"),
-        (b'{"meta":{"a":[{"b":[[["]"]]]}]},"data":[%(1)b,%(2)b]}', "12"),
-        (b'[{"data":[%(1)b],"items":[%(2)b]},%(3)b]', "123"),
-        (b'{"data":[%(1)b],"items":[%(2)b]}\n{"items":[%(3)b]}', "123"),
-    ],
-)
-def test_each_record_of_each_list_of_a_page_is_read(page: bytes, told: str, filler: bytes) -> None:
-    """In whatever order they are, whatever stands between them, and whether the page is longer than a block or not."""
-    written = {b"%d" % number: b'{"id":"%d","prompt":"%b"}' % (number, filler) for number in (1, 2, 3)}
-    assert _ids(page % written) == list(told)
-
-
-def test_a_long_page_that_lost_its_end_hides_nothing_behind_it() -> None:
-    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(60))
-    *ids, end = _ids(b'{"data":[%b]\n{"data":[{"id":"60"}]}\n{"id":"61"}' % many)
-    assert ids == [str(number) for number in range(62)]
-    assert end == "b''"
-
-
-@pytest.mark.parametrize("before", [b'"page":1', b'"meta":{"page":[1]}', b'"items":[]', b'"data":{"id":"x"}'])
-def test_a_page_larger_than_any_record_is_entered_whatever_stands_before_its_list(
-    before: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (sources, documents, tabular, windows):
-        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
-    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(300))
-    told = ["x"] if b'"x"' in before else []
-    assert _ids(b'{"ok":true,%b,"list":[%b]}' % (before, many)) == told + [str(number) for number in range(300)]
-
-
-def test_a_page_s_value_too_large_to_be_read_is_a_reject_and_the_lists_around_it_are_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for module in (sources, documents, tabular, windows):
-        monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
-    page = b'{"data":[{"id":"1"}],"more":{"a":["%b"]},"list":[{"id":"2"}]}' % (b"x" * 4 * LIMIT)
-    first, reject, last = _read(page)
-    assert isinstance(first, Task)
-    assert isinstance(reject, Reject)
-    assert str(4 * LIMIT + 17) in reject.reason
-    assert isinstance(last, Task)
 
 
 @pytest.mark.parametrize("name", [name for name in COMPRESSIONS if name != "plain"])
@@ -345,7 +201,7 @@ def test_a_compressed_file_that_is_cut_gives_what_is_whole_and_says_so(name: str
         b'{"id":"%d","prompt":"%b"}\n' % (number, str(hash(str(number))).encode()) for number in range(50_000)
     )
     cut = COMPRESSIONS[name](lines)[:-200]
-    *tasks, reject = _read(cut)
+    *tasks, reject = read(cut)
     assert len(tasks) > 100 or name == "bzip2"
     assert all(isinstance(task, Task) for task in tasks)
     assert isinstance(reject, Reject)
@@ -372,7 +228,7 @@ def test_what_a_small_file_unpacks_to_comes_in_small_pieces(name: str) -> None:
 def test_half_a_character_costs_its_own_record_alone() -> None:
     lone = '{"id":"2","prompt":"\ud800"}'
     text = f'{{"id":"1","prompt":"\U0001f63a"}}\n{lone}\n{{"id":"3"}}\n'.encode("utf-16", "surrogatepass")
-    first, reject, last = _read(text)
+    first, reject, last = read(text)
     assert isinstance(first, Task)
     assert isinstance(last, Task)
     assert (first.prompt, last.id) == ("\U0001f63a", "3")
@@ -384,7 +240,7 @@ def test_half_a_character_costs_its_own_record_alone() -> None:
 def test_a_text_that_goes_no_further_gives_what_is_whole_and_says_so(end: bytes) -> None:
     """A byte of a character alone, and what is none."""
     encoding = "utf-16" if len(end) == 1 else "utf-32"
-    first, second, reject = _read('{"id":"1"}\n{"id":"2"}\n{"id":'.encode(encoding) + end)
+    first, second, reject = read('{"id":"1"}\n{"id":"2"}\n{"id":'.encode(encoding) + end)
     assert isinstance(first, Task)
     assert isinstance(second, Task)
     assert isinstance(reject, Reject)
@@ -393,7 +249,7 @@ def test_a_text_that_goes_no_further_gives_what_is_whole_and_says_so(end: bytes)
 
 
 def test_garbage_behind_a_compressed_stream_is_told() -> None:
-    *tasks, reject = _read(gzip.compress(LINES + b"\n") + b"garbage")
+    *tasks, reject = read(gzip.compress(LINES + b"\n") + b"garbage")
     assert len(tasks) == len(RECORDS)
     assert isinstance(reject, Reject)
 
@@ -401,7 +257,7 @@ def test_garbage_behind_a_compressed_stream_is_told() -> None:
 def test_a_reject_names_its_source_number_and_offset(tmp_path: Path) -> None:
     path = tmp_path / "export.json"
     path.write_bytes(b'[{"id":"1"}, 7]')
-    _, reject = _read(path)
+    _, reject = read(path)
     assert isinstance(reject, Reject)
     assert (reject.source, reject.number, reject.offset) == (str(path), 2, 13)
     assert str(reject).startswith(f"{path}: record 2 at byte 13: ")
@@ -412,7 +268,7 @@ def test_a_reject_names_its_source_number_and_offset(tmp_path: Path) -> None:
     [(b'{"a":\n1}', "record", {"a": 1}), (b"<html>", "text", "<html>"), (b"\xff\0", "base64", "/wA=")],
 )
 def test_a_reject_is_a_line_of_json_whatever_it_holds(record: bytes, key: str, written: object) -> None:
-    (reject,) = _read([record])
+    (reject,) = read([record])
     assert isinstance(reject, Reject)
     line = reject.to_json()
     assert b"\n" not in line
@@ -502,7 +358,7 @@ def test_any_bytes_at_all_are_tasks_and_rejects_that_stand_in_them(pieces: list[
         document = (
             document[:place] + data.draw(st.binary(max_size=2)) + document[place + data.draw(st.integers(0, 9)) :]
         )
-    items = _read(document)
+    items = read(document)
     rejects = [(number, item) for number, item in enumerate(items, start=1) if isinstance(item, Reject)]
     assert all(item.number == number for number, item in rejects)
     assert [item.offset for _, item in rejects] == sorted(item.offset for _, item in rejects)
@@ -521,4 +377,4 @@ def test_how_much_is_read_at_a_time_makes_no_difference(pieces: list[bytes], siz
             return super().read1(min(size, count) if count and count > 0 else size)
 
     document = b"\n".join(pieces)
-    assert _ids(Slow(document)) == _ids(document)
+    assert told_ids(Slow(document)) == told_ids(document)

@@ -1,0 +1,136 @@
+"""Pages, and what is broken or too large: every record that is whole comes out, at a cost that is bounded."""
+
+import io
+import tracemalloc
+
+import pytest
+
+from mjbridge import Reject, Task
+from mjbridge.records import documents, windows
+from tests.record_sources import LIMIT, lower_limit, read, told_ids
+
+OPEN = b'{"id":"1","x":['
+WHOLE = b'{"id":"2","status":"SUCCESS"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (OPEN * 30 + WHOLE) * 50,
+        (OPEN * 30 + WHOLE) * 50 + b"}",
+        (OPEN * 30 + b'{"id":"3",!}' + WHOLE) * 50,
+        OPEN * 10_000,
+        b'{"id":"1","x":' * 900 + b"!" + b"}" * 900,
+    ],
+)
+def test_a_text_made_to_be_searched_again_and_again_is_searched_a_few_times(
+    text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[int] = []
+
+    def closing(data: bytes, position: int) -> int:
+        followed.append(len(data) - position)
+        return documents_closing(data, position)
+
+    documents_closing = documents._closing  # pyright: ignore[reportPrivateUsage]  # what may cost too much
+    monkeypatch.setattr(documents, "_closing", closing)
+    items = read([text])
+    assert sum(followed) < 50 * len(text)
+    seen = b"".join(bytes(item.raw if isinstance(item, Task) else item.record) for item in items)
+    assert seen in (text, text.removesuffix(b"}"))
+
+
+@pytest.mark.parametrize("broken", [b'{"id":"1","x":[', b'{"id":"1","prompt":"a', b'{"id":"1","x":{]'])
+@pytest.mark.parametrize("between", [b"", b",\n", b","])
+@pytest.mark.parametrize("size", [10, 3000])
+def test_records_are_found_among_any_number_of_broken_ones(broken: bytes, between: bytes, size: int) -> None:
+    whole = [b'{"id":"%d","prompt":"%b"}' % (number, b"x" * size) for number in range(400)]
+    told = told_ids([between.join(broken + between + each for each in whole)])
+    assert told[1::2] == [str(number) for number in range(400)]
+
+
+@pytest.mark.parametrize("filler", [b"x" * 100, b'{\\"id\\":', b"]}"])
+@pytest.mark.parametrize("frame", [b'{"id":"1"}\n%b\n{"id":"3"}\n', b'[{"id":"1"},%b,{"id":"3"}]'])
+@pytest.mark.parametrize("record", [b'{"id":"2","prompt":"%b"}', b'"%b"', b'{"id":"2","seen":[["%b"]]}'])
+def test_a_record_too_large_is_a_reject_with_its_size_and_its_beginning(
+    record: bytes, frame: bytes, filler: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lower_limit(monkeypatch)
+    large = record % (filler * (LIMIT * 8 // len(filler)))
+    tracemalloc.start()
+    first, reject, last = read(io.BytesIO(frame % large))
+    peak = tracemalloc.get_traced_memory()[1] - len(large)
+    tracemalloc.stop()
+    assert isinstance(first, Task)
+    assert isinstance(last, Task)
+    assert isinstance(reject, Reject)
+    assert str(len(large)) in reject.reason
+    assert bytes(reject.record) == large[: len(reject.record)]
+    assert peak < 6 * LIMIT
+
+
+def test_a_list_that_lost_a_bracket_early_still_gives_all_that_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    lower_limit(monkeypatch)
+    many = b",\n".join(b'{"id": "%d", "prompt": "%b"}' % (number, b"x" * 10_000) for number in range(3000))
+    items = read(b"[" + many.replace(b'"}', b'"', 1) + b"]")
+    assert [type(item) for item in items].count(Task) >= 2998
+    assert sum(isinstance(item, Reject) for item in items) == 1
+
+
+def test_a_page_larger_than_any_record_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    lower_limit(monkeypatch)
+    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(3000))
+    page = b'{"success":true,"message":"","data":{"total":3000,"items":[' + many + b']},"more":[{"a":1}]}'
+    assert len(page) > LIMIT
+    assert told_ids(page) == [str(number) for number in range(3000)]
+
+
+@pytest.mark.parametrize("filler", [b"x", b"x" * windows.BLOCK])
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        (b'{"items":[],"data":[%(1)b]}', "1"),
+        (b'{"data":[%(1)b,%(2)b],"total":3,"items":[%(3)b]}', "123"),
+        (b'{"content":[%(1)b],"list":{"total":1,"items":[%(2)b],"data":[%(3)b]},"ok":true}', "123"),
+        (b'{"items":[%(1)b],"data":%(2)b}', "12"),
+        (b'{"data":%(1)b,"items":[%(2)b]}', "12"),
+        (b'{"data":{"items":[],"page":{"size":0}},"content":["a","b"],"list":[%(1)b]}', "1"),
+        (b'{"data":[%(1)b],"a key":"]}","\\u0061\\"":[{"id":"9"}],"page":{"size":1}, "data":[%(2)b]}', "12"),
+        (b'{"meta":{"a":[{"b":[[["]"]]]}]},"data":[%(1)b,%(2)b]}', "12"),
+        (b'[{"data":[%(1)b],"items":[%(2)b]},%(3)b]', "123"),
+        (b'{"data":[%(1)b],"items":[%(2)b]}\n{"items":[%(3)b]}', "123"),
+    ],
+)
+def test_each_record_of_each_list_of_a_page_is_read(page: bytes, told: str, filler: bytes) -> None:
+    """In whatever order they are, whatever stands between them, and whether the page is longer than a block or not."""
+    written = {b"%d" % number: b'{"id":"%d","prompt":"%b"}' % (number, filler) for number in (1, 2, 3)}
+    assert told_ids(page % written) == list(told)
+
+
+def test_a_long_page_that_lost_its_end_hides_nothing_behind_it() -> None:
+    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(60))
+    *ids, end = told_ids(b'{"data":[%b]\n{"data":[{"id":"60"}]}\n{"id":"61"}' % many)
+    assert ids == [str(number) for number in range(62)]
+    assert end == "b''"
+
+
+@pytest.mark.parametrize("before", [b'"page":1', b'"meta":{"page":[1]}', b'"items":[]', b'"data":{"id":"x"}'])
+def test_a_page_larger_than_any_record_is_entered_whatever_stands_before_its_list(
+    before: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lower_limit(monkeypatch)
+    many = b",".join(b'{"id":"%d","prompt":"%b"}' % (number, b"x" * 10_000) for number in range(300))
+    told = ["x"] if b'"x"' in before else []
+    assert told_ids(b'{"ok":true,%b,"list":[%b]}' % (before, many)) == told + [str(number) for number in range(300)]
+
+
+def test_a_page_s_value_too_large_to_be_read_is_a_reject_and_the_lists_around_it_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lower_limit(monkeypatch)
+    page = b'{"data":[{"id":"1"}],"more":{"a":["%b"]},"list":[{"id":"2"}]}' % (b"x" * 4 * LIMIT)
+    first, reject, last = read(page)
+    assert isinstance(first, Task)
+    assert isinstance(reject, Reject)
+    assert str(4 * LIMIT + 17) in reject.reason
+    assert isinstance(last, Task)
