@@ -1,11 +1,16 @@
 """Pages, and what is broken or too large: every record that is whole comes out, at a cost that is bounded."""
 
 import io
+import json
 import tracemalloc
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mjbridge import Reject, Task
+from mjbridge import Reject, Task, records
 from mjbridge.records import documents, windows
 from tests.record_sources import LIMIT, lower_limit, read, told_ids
 
@@ -47,6 +52,55 @@ def test_records_are_found_among_any_number_of_broken_ones(broken: bytes, betwee
     whole = [b'{"id":"%d","prompt":"%b"}' % (number, b"x" * size) for number in range(400)]
     told = told_ids([between.join(broken + between + each for each in whole)])
     assert told[1::2] == [str(number) for number in range(400)]
+
+
+@pytest.mark.parametrize("cut", [b'{"id":"1","prompt":"a', b'{"id":"1","sta', b'{"id":"1","buttons":[{"label":"U'])
+def test_a_record_that_lost_its_end_is_told_before_much_more_is_read(cut: bytes) -> None:
+    """Or each of them would cost as much as the largest record of all."""
+    consumed = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal consumed
+        yield b"[" + cut
+        for number in range(2, 3000):
+            consumed += 1
+            yield b',{"id":"%d","prompt":"%b"}' % (number, b"x" * 1000)
+
+    class Counted(io.RawIOBase):
+        def __init__(self) -> None:
+            self._pieces = pieces()
+
+        def readable(self) -> bool:
+            return True
+
+        def read(self, _size: int = -1, /) -> bytes:
+            return next(self._pieces, b"")
+
+    found = iter(records.read(Counted(), "mjproxy"))
+    reject = next(found)
+    assert isinstance(reject, Reject)
+    assert bytes(reject.record) == cut + b","
+    assert consumed * 1000 < 4 * windows.BLOCK
+    assert [task.id for task in found if isinstance(task, Task)] == [str(number) for number in range(2, 3000)]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text('a":,[]{}() \\\n', max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", '"\\']), inner),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("xyz"), JSON_VALUES), max_size=5), st.sampled_from([None, 1]))
+def test_no_record_that_is_whole_is_taken_for_a_broken_one(values: list[dict[str, Any]], indent: int | None) -> None:
+    """Wherever the window ends that it is seen in."""
+    listed = [{"id": str(number), **value, "finishTime": 1} for number, value in enumerate(values)]
+    document = json.dumps(listed, indent=indent).replace('"finishTime": 1', '"finishTime": ISODate("2024-05-01")')
+    window = windows.Window("", (document[place : place + 1].encode() for place in range(len(document))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "BLOCK", 1)
+        found = [record for block in documents.values(window) for record in block.records]
+    assert told_ids(found) == [each["id"] for each in listed]
 
 
 @pytest.mark.parametrize("filler", [b"x" * 100, b'{\\"id\\":', b"]}"])

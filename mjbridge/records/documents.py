@@ -16,17 +16,25 @@ from mjbridge.wire import JSON_LIMIT
 
 _SEPARATORS: Final = re.compile(rb"[\s,]*+")
 _STRING: Final = rb'"(?:[^"\\\n]++|\\.)*+"'
-_SCALAR: Final = re.compile(_STRING + rb'|"|[^\s,"\[\]{}]++')
+_UNQUOTED: Final = rb'[^\s,"\[\]{}]++'
+_SCALAR: Final = re.compile(b"(?:" + _STRING + b"|" + _UNQUOTED + rb")(?=[\s,\[\]{}])", re.DOTALL)
+# What stands where a scalar does, and can be none: something follows it at once, or its line ends within it.
+_NO_SCALAR: Final = re.compile(
+    _STRING + rb"(?=[^\s,\[\]{}])|" + _UNQUOTED + rb'"|"(?:[^"\\\n]++|\\.)*+\n', re.DOTALL
+)
+# A text and what JSON (or the end of a call of MongoDB's shell) allows behind it. Where a record has lost its end
+# within a text, the next quote begins what stands between two texts, and that is never so.
+_TEXT: Final = _STRING + rb"(?=[\s:,\]})]|\Z)"
 
 
 def _closed(levels: int) -> bytes:
     """The pattern of a bracketed value that holds others, so many levels deep."""
     inner = b"|" + _closed(levels - 1) if levels else b""
-    return rb'[\[{](?:[^"\[\]{}]++|' + _STRING + inner + rb")*+[\]}]"
+    return rb'[\[{](?:[^"\[\]{}]++|' + _TEXT + inner + rb")*+[\]}]"
 
 
 # All up to the next bracket that matters: most of a record in one step.
-_WITHIN: Final = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + b"|" + _closed(2) + b")*+", re.DOTALL)
+_WITHIN: Final = re.compile(rb'(?:[^"\[\]{}]++|' + _TEXT + b"|" + _closed(2) + b")*+", re.DOTALL)
 
 # Where what follows a broken record may begin.
 _BEGINNING: Final = re.compile(rb'\{\s*"(?:%b|schema_version)"\s*:' % "|".join(ID_KEYS).encode())
@@ -46,6 +54,8 @@ _LIST_OF_RECORDS: Final = re.compile(rb"\[\s*+(?:(?:" + _PLAIN + rb")\s*+,\s*+)*
 # A key, so far as it is there; with its colon in group 2.
 _KEY: Final = re.compile(rb'("(?:[^"\\\n]++|\\.?)*+"?+)\s*+(:?+)\s*+')
 _WRAPPERS: Final = frozenset({b'"data"', b'"items"', b'"content"', b'"list"'})
+_WORD: Final = re.compile(_UNQUOTED)
+_WHOLE_TEXT: Final = re.compile(_STRING, re.DOTALL)
 _IN_STRING: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 
 # What closes the list, and the page, that the window is in.
@@ -65,7 +75,9 @@ def values(window: Window) -> Iterator[Block]:
         if spans:
             yield window.block(spans)
         window.drop(position)
-        if len(window.data) > JSON_LIMIT:
+        if broken := _broken_value(window, enclosing):
+            yield broken
+        elif len(window.data) > JSON_LIMIT:
             yield _long_value(window)
         # Twice as much each time, so that a long record is not looked at too often.
         elif not window.grow(max(BLOCK, len(window.data))):
@@ -112,10 +124,9 @@ def _next(data: bytes, position: int, enclosing: list[bytes]) -> tuple[list[_Spa
 
 
 def _scalar(data: bytes, position: int) -> int:
-    """The end of a value without brackets; -1 if it may go on."""
-    end = _after(_SCALAR, data, position)
-    is_open = data[position:end] == b'"' and data.find(b"\n", position) < 0
-    return -1 if is_open or end == len(data) or end - position > JSON_LIMIT else end
+    """The end of a value without brackets; -1 if it may go on, or is none."""
+    found = _SCALAR.match(data, position)
+    return found.end() if found and found.end() - position <= JSON_LIMIT else -1
 
 
 def _member(data: bytes, position: int, is_wrapper: bool, enclosing: list[bytes]) -> tuple[list[_Span], int]:
@@ -201,6 +212,15 @@ def _closing(data: bytes, position: int) -> int:
     return -1 if missing else end
 
 
+def _is_broken(data: bytes) -> bool:
+    """Whether the value that begins here shows that it has lost its end, wherever the window ends."""
+    if data[:1] not in _CLOSED_BY:
+        return _NO_SCALAR.match(data) is not None
+    missing: list[bytes] = []
+    end = _skim(data, 0, missing)
+    return bool(missing) and _WHOLE_TEXT.match(data, end) is not None
+
+
 def _skim(data: bytes, position: int, missing: list[bytes]) -> int:
     """On until nothing is open, or nothing more is there; `missing` follows the brackets that are yet to come."""
     while True:
@@ -211,21 +231,30 @@ def _skim(data: bytes, position: int, missing: list[bytes]) -> int:
             if here != missing.pop():
                 missing.clear()  # it closes what stands around this value, which has lost its own end
                 return position
-        elif data.find(b"\n", position) < 0:
-            return position  # the end, or a text that goes on
+        elif _WHOLE_TEXT.match(data, position) or data.find(b"\n", position) < 0:
+            return position  # what stands here is no JSON; or the end, or a text that goes on
         position += 1  # no text of JSON holds a line end, so a quote here begins none
         if not missing:
             return position
         position = _after(_WITHIN, data, position)
 
 
+def _broken_value(window: Window, enclosing: list[bytes]) -> Block | None:
+    """The value at the window's beginning, if it has lost its end, and where the next begins is to be seen."""
+    is_long = len(window.data) > JSON_LIMIT
+    key = _KEY.match(window.data) if enclosing[-1:] == [_OBJECT] else None
+    is_broken = _is_broken(window.data[key.end() :] if key else window.data)
+    following = _Search(window.data).following() if is_broken or is_long else 0
+    end = following or (len(window.data) if is_broken and is_long else 0)
+    if not end:
+        return None
+    broken = window.block([(0, end)])
+    window.drop(end)
+    return broken
+
+
 def _long_value(window: Window) -> Block:
-    """The value at the window's beginning, which is longer than any record or has lost its end."""
-    following = _Search(window.data).following()
-    if following:
-        broken = window.block([(0, following)])
-        window.drop(following)
-        return broken
+    """The value at the window's beginning, which is longer than any record, by its first bytes."""
     offset, first = window.offset, window.data[:FIRST_BYTES]
     _skip(window)
     return too_large(window, offset, first)
@@ -257,9 +286,9 @@ def _skip_scalar(window: Window) -> None:
         window.drop(1)
         _skip_text(window)
         return
-    window.drop(_after(_SCALAR, window.data, 0))
+    window.drop(_after(_WORD, window.data, 0))
     while not window.data and window.grow():
-        window.drop(_after(_SCALAR, window.data, 0))
+        window.drop(_after(_WORD, window.data, 0))
 
 
 def _skip_text(window: Window) -> None:
