@@ -84,6 +84,33 @@ def test_a_record_that_lost_its_end_is_told_before_much_more_is_read(cut: bytes)
     assert [task.id for task in found if isinstance(task, Task)] == [str(number) for number in range(2, 3000)]
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "head", "end"]), st.integers(0, 99)), min_size=1, max_size=12),
+    st.sampled_from([b"[%b]", b'{"data":[%b],"total":9}', b'{"code":1,"data":{"items":[%b]}}', b"%b"]),
+    st.sampled_from([b",", b",\n"]),
+)
+def test_records_around_those_that_lost_a_part_come_out(
+    cuts: list[tuple[str, int]], frame: bytes, between: bytes
+) -> None:
+    """Of lists and of pages; that it is one, a page shows at its first record."""
+    written: list[bytes] = []
+    for number, (kind, place) in enumerate(cuts):
+        record = b'{"id":"%d","prompt":"a, b","progress":50,"imageUrl":"https://a.b/c","seed":null}' % number
+        place %= len(record)
+        written.append({"": record, "head": record[place:], "end": record[:place]}[kind if number else ""])
+    told = set(told_ids(frame % between.join(written)))
+    assert {str(number) for number, (kind, _) in enumerate(cuts) if not (kind and number)} <= told
+
+
+def test_a_page_that_is_cut_says_so_and_gives_the_records_before() -> None:
+    first, second, cut = read(b'{"total":2,"data":[{"id":"1"},{"id":"2"}')
+    assert isinstance(first, Task)
+    assert isinstance(second, Task)
+    assert isinstance(cut, Reject)
+    assert cut.reason == "the file is cut: its list does not end"
+    assert (cut.number, cut.offset) == (3, 40)
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('a":,[]{}() \\\n', max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", '"\\']), inner),

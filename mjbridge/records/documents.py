@@ -19,9 +19,7 @@ _STRING: Final = rb'"(?:[^"\\\n]++|\\.)*+"'
 _UNQUOTED: Final = rb'[^\s,"\[\]{}]++'
 _SCALAR: Final = re.compile(b"(?:" + _STRING + b"|" + _UNQUOTED + rb")(?=[\s,\[\]{}])", re.DOTALL)
 # What stands where a scalar does, and can be none: something follows it at once, or its line ends within it.
-_NO_SCALAR: Final = re.compile(
-    _STRING + rb"(?=[^\s,\[\]{}])|" + _UNQUOTED + rb'"|"(?:[^"\\\n]++|\\.)*+\n', re.DOTALL
-)
+_NO_SCALAR: Final = re.compile(_STRING + rb"(?=[^\s,\[\]{}])|" + _UNQUOTED + rb'"|"(?:[^"\\\n]++|\\.)*+\n', re.DOTALL)
 # A text and what JSON (or the end of a call of MongoDB's shell) allows behind it. Where a record has lost its end
 # within a text, the next quote begins what stands between two texts, and that is never so.
 _TEXT: Final = _STRING + rb"(?=[\s:,\]})]|\Z)"
@@ -38,7 +36,7 @@ _WITHIN: Final = re.compile(rb'(?:[^"\[\]{}]++|' + _TEXT + b"|" + _closed(2) + b
 
 # Where what follows a broken record may begin.
 _BEGINNING: Final = re.compile(rb'\{\s*"(?:%b|schema_version)"\s*:' % "|".join(ID_KEYS).encode())
-_FIRST_KEY: Final = re.compile(rb'\{\s*"[^"\\]*+"\s*:')
+_FIRST_KEY: Final = re.compile(rb'\{\s*"[^"\\\n]*+"\s*:')
 
 # A page is an object that shows no id of its own, and holds a list of records, or an object that does.
 _OWN_ID: Final = rb'"(?:id|_id|Id|mj_id)"'
@@ -67,9 +65,12 @@ _DEEPEST_PAGE: Final = 3
 _Span = tuple[int, int]
 
 
-def values(window: Window) -> Iterator[Block]:
-    """The values of a source. Lists, and pages too long for a window, are entered: only their records are held."""
-    enclosing: list[bytes] = []
+def values(window: Window, *around: bytes) -> Iterator[Block]:
+    """The values of a source. Lists, and pages too long for a window, are entered: only their records are held.
+
+    `around` is what the window's beginning stands in, if that is no longer to be seen.
+    """
+    enclosing = [*around]
     while True:
         spans, position = _cut(window.data, enclosing)
         if spans:
@@ -327,14 +328,18 @@ def _is_identified(document: bytes) -> bool:
     return False
 
 
-def within(record: bytes) -> list[tuple[int, bytes]] | None:
-    """The records inside a list, a page, or a text of several, each with its place; None if there are none to tell."""
+def within(record: bytes) -> Iterable[Block] | None:
+    """The records inside a list, a page, or a text of several; None if there are none to tell."""
     try:
         msgspec.json.decode(record, type=msgspec.Raw)
         spans = _listed(record)
     except NOT_AS_EXPECTED:
-        return _salvaged(record)
-    return None if spans is None else [(start, record[start:end]) for start, end in spans]
+        return _entered(record) or _salvaged(record)
+    return None if spans is None else [_block(record, spans)]
+
+
+def _block(text: bytes, spans: list[_Span]) -> Block:
+    return Block("", [text[start:end] for start, end in spans], [start for start, _ in spans])
 
 
 def _listed(document: bytes) -> list[_Span] | None:
@@ -349,18 +354,27 @@ def _listed(document: bytes) -> list[_Span] | None:
     return spans if end == len(document) else [*spans, (end, len(document))]
 
 
-def _salvaged(text: bytes) -> list[tuple[int, bytes]] | None:
+def _entered(text: bytes) -> Iterator[Block] | None:
+    """What stands in a broken list or page, which is read like one that is too long to be seen whole."""
+    start = _after(_SEPARATORS, text, 0)
+    around = [_LIST] if text.startswith(b"[", start) else [_OBJECT] if _is_page(text, start) else []
+    # Piece by piece, so that of the many that may be broken none costs all of the text.
+    pieces = (text[place : place + BLOCK] for place in range(start + 1, len(text), BLOCK))
+    return values(Window("", pieces, start + 1), *around) if around else None
+
+
+def _salvaged(text: bytes) -> list[Block] | None:
     """A broken record and whole ones behind it that begin as it does, or several records in one line."""
-    pieces: list[tuple[int, bytes]] = []
+    spans: list[_Span] = []
     start, is_whole = 0, False
     search = _Search(text)
     while start < len(text):
         end = search.whole(start)
         next_start = end or search.following(start) or len(text)
-        pieces.append((start, text[start : end or next_start]))
+        spans.append((start, end or next_start))
         is_whole = is_whole or bool(end)
         start = _after(_CLOSERS, text, next_start)
-    return pieces if is_whole else None
+    return [_block(text, spans)] if is_whole else None
 
 
 _CLOSERS: Final = re.compile(rb"[\s,\]}]*+")

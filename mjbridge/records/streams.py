@@ -86,44 +86,37 @@ class Reading:
         for block in blocks:
             if block.source != self._source:
                 self._source, self._number = block.source, 0
-            if block.fault:
-                self._number += 1
-                yield self._reject(block.records[0], block.offsets[0], block.fault)
-            else:
-                yield from self._block(block)
+            yield from self._block(block, 0, _DEEPEST)
 
-    def _block(self, block: Block) -> Iterator[Task | Reject]:
+    def _block(self, block: Block, start: int, levels: int) -> Iterator[Task | Reject]:
+        """What comes of records that are counted in bytes from `start`, and may stand in one another so deep."""
+        if block.fault:
+            self._number += 1
+            yield self._reject(block.records[0], start + block.offsets[0], block.fault)
+            return
         read, doubts = self._read, self._doubts
         for record, offset in zip(block.records, block.offsets, strict=True):
             try:
                 task = read(record)
             except MalformedRecord as error:
-                yield from self._refused(record, offset, str(error), _DEEPEST)
+                yield from self._refused(record, start + offset, str(error), levels)
             else:
                 self._number += 1
                 if doubts:
-                    self._tell(doubts, offset)
+                    self._tell(doubts, start + offset)
                 yield task
 
     def _refused(self, record: Record, offset: int, reason: str, levels: int) -> Iterator[Task | Reject]:
         """What a refused record holds instead: a list, a page, several records; else it is a reject."""
         (self._doubts or []).clear()
         data = bytes(_raw(record))
-        pieces = documents.within(data) if levels else None
-        if pieces is None:
-            if data.strip():
-                self._number += 1
-                yield self._reject(record, offset, reason)
-            return
-        for place, piece in pieces:
-            try:
-                task = self._read(piece)
-            except MalformedRecord as error:
-                yield from self._refused(piece, offset + place, str(error), levels - 1)
-            else:
-                self._number += 1
-                self._tell(self._doubts or [], offset + place)
-                yield task
+        blocks = documents.within(data) if levels else None
+        if blocks is not None:
+            for block in blocks:
+                yield from self._block(block, offset, levels - 1)
+        elif data.strip():
+            self._number += 1
+            yield self._reject(record, offset, reason)
 
     def _reject(self, record: Record, offset: int, reason: str) -> Reject:
         return Reject(self._number, reason, _raw(record), offset, self._source)
