@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,9 @@ FIRST_BYTES: Final = 1024
 ID_KEYS: Final = ("id", "mj_id", "_id", "Id", "task_id")
 """What records, and the tables of those who store them, call a task's id."""
 
+Place: TypeAlias = tuple[int, int]
+"""Where something begins, and where it ends."""
+
 
 class Block(msgspec.Struct, frozen=True):
     """Some records of a source, in order, and where each begins: bytes from the start of the decompressed source.
@@ -30,6 +33,12 @@ class Block(msgspec.Struct, frozen=True):
     records: list[Record]
     offsets: list[int]
     fault: str = ""
+
+    @classmethod
+    def of(cls, data: bytes, places: Iterable[Place], source: str = "", offset: int = 0) -> "Block":
+        """The records at these places of a part of the source, which begins at `offset`."""
+        found = list(places)
+        return cls(source, [data[start:end] for start, end in found], [offset + start for start, _ in found])
 
 
 class Damaged(Exception):
@@ -66,12 +75,9 @@ class Window:
         self.data = self.data[count:]
         self.offset += count
 
-    def block(self, spans: Iterable[tuple[int, int]]) -> Block:
-        """The records between these places."""
-        found = list(spans)
-        return Block(
-            self.name, [self.data[start:end] for start, end in found], [self.offset + start for start, _ in found]
-        )
+    def block(self, places: Iterable[Place]) -> Block:
+        """The records at these places."""
+        return Block.of(self.data, places, self.name, self.offset)
 
     def unreadable(self, fault: str) -> Block:
         """What is left, as one record that cannot be read."""
