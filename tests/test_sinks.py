@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 from mjbridge import Task, arrow
 from mjbridge.bulk import sinks
-from mjbridge.bulk.sinks import whole_file
+from mjbridge.bulk.files import whole_file
 from tests.processes import PATIENCE, run, running, uncovered
 from tests.record_lines import MANY, record_lines, tasks_in
 from tests.shell import Shell

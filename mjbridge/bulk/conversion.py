@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from mjbridge import records
-from mjbridge.bulk.sinks import Lines, naming
+from mjbridge.bulk.files import Lines, naming
 from mjbridge.doubts import Doubt
 from mjbridge.fields import Record
 from mjbridge.records import sources

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Final
 
 from mjbridge import records
-from mjbridge.bulk.sinks import Lines
+from mjbridge.bulk.files import Lines
 from mjbridge.task import decode
 
 _WAITING: Final = 4

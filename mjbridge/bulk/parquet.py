@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
-from mjbridge.bulk.sinks import Lines, Sink, whole_file
+from mjbridge.bulk.files import Lines, Sink, whole_file
 from mjbridge.errors import ConfigError
 from mjbridge.task import decode
 

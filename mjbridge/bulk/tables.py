@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge.bulk.sinks import Lines, Sink, file_of, whole_file
+from mjbridge.bulk.files import Lines, Sink, file_of, whole_file
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.fields import Record
 from mjbridge.records.windows import ID_KEYS, Block

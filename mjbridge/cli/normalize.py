@@ -14,7 +14,8 @@ import click
 
 from mjbridge import bulk, plugins
 from mjbridge.bulk import Batch, Latest, Settings, Summary, Work
-from mjbridge.bulk.sinks import file_of, lines_file, naming, sink
+from mjbridge.bulk.files import file_of, lines_file, naming
+from mjbridge.bulk.sinks import sink
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
 from mjbridge.records.windows import Block
