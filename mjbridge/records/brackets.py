@@ -12,6 +12,9 @@ CLOSED_BY: Final[Mapping[bytes, bytes]] = {b"[": LIST, b"{": OBJECT}
 SEPARATORS: Final = re.compile(rb"[\s,]*+")
 
 STRING: Final = rb'"(?:[^"\\\n]++|\\.)*+"'
+BEGUN: Final = rb'"(?:[^"\\\n]++|\\.?)*+'
+"""A string, but for its end."""
+
 _UNQUOTED: Final = rb'[^\s,"\[\]{}]++'
 SCALAR: Final = re.compile(b"(?:" + STRING + b"|" + _UNQUOTED + rb")(?=[\s,\[\]{}])", re.DOTALL)
 """A value without brackets, and something behind it that ends it."""

@@ -3,6 +3,7 @@
 Brackets are followed, not parsed, so that a record is found whole or broken; what stands around it is never held.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -23,9 +24,9 @@ from mjbridge.records.brackets import (
     has_lost_its_end,
     skim,
 )
-from mjbridge.records.pages import KEY, LIST_OF_RECORDS, WRAPPERS, is_identified, is_page
+from mjbridge.records.pages import KEY, LIST_OF_RECORDS, WRAPPERS, broken_page, is_identified, is_page
 from mjbridge.records.salvage import FIRST_KEY, Search, salvaged
-from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Place, Window, too_large
+from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Place, Window, is_json_object, too_large
 from mjbridge.wire import JSON_LIMIT
 
 
@@ -83,8 +84,10 @@ def _next(data: bytes, position: int, enclosing: list[bytes]) -> tuple[list[Plac
             return _member(data, key.end(), key[1] in WRAPPERS, enclosing)
     if here in (b"[", b"{", LIST, OBJECT):
         end, is_record = _bracketed(data, position, enclosing)
-    else:
+    elif enclosing:
         end, is_record = _scalar(data, position), True
+    else:
+        end, is_record = -1, False  # what stands between documents is none, up to where the next begins
     return [(position, end)] if is_record else [], end
 
 
@@ -110,6 +113,8 @@ def _member(data: bytes, position: int, is_wrapper: bool, enclosing: list[bytes]
         if is_page(data, position):
             enclosing.append(OBJECT)
             return [], position + 1
+        if is_whole and not is_json_object(data[position:end]):
+            return [(position, end)], end
     return [], end if is_whole else -1
 
 
@@ -157,7 +162,8 @@ def _broken_value(window: Window, enclosing: list[bytes]) -> Block | None:
     """The value at the window's beginning, if it has lost its end, and where the next begins is to be seen."""
     is_long = len(window.data) > JSON_LIMIT
     key = KEY.match(window.data) if enclosing[-1:] == [OBJECT] else None
-    is_broken = has_lost_its_end(window.data[key.end() :] if key else window.data)
+    value = window.data[key.end() :] if key else window.data
+    is_broken = has_lost_its_end(value) or (not enclosing and value[:1] not in CLOSED_BY)
     following = Search(window.data).following() if is_broken or is_long else 0
     end = following or (len(window.data) if is_broken and is_long else 0)
     if not end:
@@ -247,7 +253,15 @@ def _listed(document: bytes) -> list[Place] | None:
 def _entered(text: bytes) -> Iterator[Block] | None:
     """What stands in a broken list or page, which is read like one that is too long to be seen whole."""
     start = after(SEPARATORS, text, 0)
-    around = [LIST] if text.startswith(b"[", start) else [OBJECT] if is_page(text, start) else []
+    if text.startswith(b"[", start):
+        return _from(text, start + 1, LIST)
+    if is_page(text, start):
+        return _from(text, start + 1, OBJECT)
+    begins = broken_page(text, start)
+    return itertools.chain([Block.of(text, [(0, begins)])], _from(text, begins, OBJECT, LIST)) if begins else None
+
+
+def _from(text: bytes, start: int, *around: bytes) -> Iterator[Block]:
     # Piece by piece, so that of the many that may be broken none costs all of the text.
-    pieces = (text[place : place + BLOCK] for place in range(start + 1, len(text), BLOCK))
-    return values(Window("", pieces, start + 1), *around) if around else None
+    pieces = (text[place : place + BLOCK] for place in range(start, len(text), BLOCK))
+    return values(Window("", pieces, start), *around)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from mjbridge.fields import NOT_AS_EXPECTED
-from mjbridge.records.brackets import STRING, closing
+from mjbridge.records.brackets import BEGUN, STRING, closing
 
 _OWN_ID: Final = rb'"(?:id|_id|Id|mj_id)"'
 _WRAPPER: Final = rb'"(?:data|items|content|list)"\s*+:\s*+(?=[\[{])'
@@ -20,10 +20,19 @@ _TO_BRACKETS: Final = re.compile(
     rb"(?:(" + _WRAPPER + b")|(?!" + _OWN_ID + b")" + STRING + rb"\s*+:\s*+(?=[\[{]))",
     re.DOTALL,
 )
-LIST_OF_RECORDS: Final = re.compile(rb"\[\s*+(?:(?:" + _PLAIN + rb")\s*+,\s*+)*+[{\]]", re.DOTALL)
+# Of anything but whole scalars and lists, that is: its first record may be a broken one.
+LIST_OF_RECORDS: Final = re.compile(
+    rb"\[\s*+(?:(?:" + _PLAIN + rb")\s*+,\s*+)*+(?!(?:" + _PLAIN + rb")\s*+(?:[\](]|\Z)|\[|\Z|" + BEGUN + rb"\Z)",
+    re.DOTALL,
+)
 
-KEY: Final = re.compile(rb'("(?:[^"\\\n]++|\\.?)*+"?+)\s*+(:?+)\s*+')
+KEY: Final = re.compile(b"(" + BEGUN + rb'"?+)\s*+(:?+)\s*+')
 """A key, so far as it is there, in group 1; its colon in group 2."""
+
+# An object with a list of records somewhere, and no id of its own before.
+_BROKEN_PAGE: Final = re.compile(rb"\{(?:(?!" + _OWN_ID + rb"\s*:).)*?(?:" + _WRAPPER + rb")\[", re.DOTALL)
+_LONGEST_HEAD: Final = 4096
+"""Bytes of a page, at most, before its records."""
 
 WRAPPERS: Final = frozenset({b'"data"', b'"items"', b'"content"', b'"list"'})
 _DEEPEST_PAGE: Final = 3
@@ -41,6 +50,12 @@ def is_page(data: bytes, position: int, levels: int = _DEEPEST_PAGE) -> bool:
     return False
 
 
+def broken_page(text: bytes, start: int) -> int:
+    """Where the records begin of a page that is broken before them; 0 if it is no page."""
+    found = _BROKEN_PAGE.match(text, start, start + _LONGEST_HEAD)
+    return found.end() if found and LIST_OF_RECORDS.match(text, found.end() - 1) else 0
+
+
 class _Unidentified(msgspec.Struct):
     """What a page is told from a record by: it has no id of its own, whatever that is called."""
 
@@ -54,9 +69,11 @@ _as_unidentified: Final = msgspec.json.Decoder(_Unidentified).decode
 
 
 def is_identified(document: bytes) -> bool:
-    """Whether an object has an id of its own, or is no JSON: then it is a record, if a broken one."""
+    """Whether an object shows an id of its own; it may be broken."""
     try:
         _as_unidentified(document)
-    except NOT_AS_EXPECTED:
+    except msgspec.ValidationError:
         return True
+    except NOT_AS_EXPECTED:
+        return False
     return False

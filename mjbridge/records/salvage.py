@@ -10,8 +10,9 @@ from mjbridge.records.windows import ID_KEYS, Block, Place, is_json_object
 FIRST_KEY: Final = re.compile(rb'\{\s*"[^"\\\n]*+"\s*:')
 """How a record begins: those of one source do so alike."""
 
-# Where what follows a broken record may begin, if that does not show it.
-_BEGINNING: Final = re.compile(rb'\{\s*"(?:%b|schema_version)"\s*:' % "|".join(ID_KEYS).encode())
+# Where what follows a broken record may begin, if not as that does. What is a member's value is no record.
+_BEGINNING: Final = rb'\{\s*"(?:%b|schema_version)"\s*:' % "|".join(ID_KEYS).encode()
+_NO_VALUE: Final = b"(?<!:)(?<!: )"
 _CLOSERS: Final = re.compile(rb"[\s,\]}]*+")
 _MOST_TRIED: Final = 32
 _MOST_WORK: Final = 8
@@ -44,9 +45,10 @@ class Search:
         self._spent = 0
 
     def following(self, start: int = 0) -> int:
-        """Where behind a broken record the next whole one begins, which is told by beginning alike; 0 if nowhere."""
+        """Where behind a broken record the next whole one begins, as it does or with an id; 0 if nowhere."""
         begins = FIRST_KEY.match(self._text, start)
-        pattern = re.compile(re.escape(begins[0])) if begins else _BEGINNING
+        alike = re.escape(begins[0]) + b"|" if begins else b""
+        pattern = re.compile(_NO_VALUE + b"(?:" + alike + _BEGINNING + b")")
         tried = itertools.islice(pattern.finditer(self._text, start + 1), _MOST_TRIED)
         return next((found.start() for found in tried if self.whole(found.start())), 0)
 

@@ -9,6 +9,7 @@ import io
 import itertools
 import operator
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -124,7 +125,8 @@ def _of_file(file: IO[Any], name: str) -> Iterator[Block]:
 
 # Forms, by content.
 
-_SNIFFED_LINES: Final = 16
+# A line that a document in several lines has, and a record in a line has not: a bracket, or a key, and no more.
+_PRETTY: Final = re.compile(rb'^[ \t]*(?:[\[{]|"(?:[^"\\\n]++|\\.)*+"[ \t]*:[ \t])', re.MULTILINE)
 
 
 def _first_line(data: bytes) -> bytes:
@@ -134,13 +136,15 @@ def _first_line(data: bytes) -> bytes:
 
 def _form(head: bytes) -> Callable[[Window], Iterator[Block]]:
     start = head.lstrip()[:1]
-    first_lines = head.split(b"\n", _SNIFFED_LINES)[:_SNIFFED_LINES]
-    written = list(filter(bytes.strip, first_lines))
+    lines = head.split(b"\n")
+    written = list(filter(bytes.strip, lines))
     if start != b"[" and any(map(_stands_alone, written, [b"", *written])):
         return _lines
     if start in (b"[", b"{"):
         return documents.values
-    return tabular.rows if tabular.delimiter(first_lines[0]) else _lines
+    if tabular.delimiter(lines[0]):
+        return tabular.rows
+    return documents.values if _PRETTY.search(head) else _lines
 
 
 def _stands_alone(line: bytes, before: bytes) -> bool:
