@@ -84,22 +84,81 @@ def test_a_record_that_lost_its_end_is_told_before_much_more_is_read(cut: bytes)
     assert [task.id for task in found if isinstance(task, Task)] == [str(number) for number in range(2, 3000)]
 
 
+VENDORS = (
+    b'{"id":"%d","prompt":"a, b","progress":50,"imageUrl":"https://a.b/c","seed":null}',
+    b'{"_id":"%d","Prompt":"a, b","Progress":"50%%","ImageUrl":"https://a.b/c","Seed":null}',
+)
+
+
 @given(
-    st.lists(st.tuples(st.sampled_from(["", "head", "end"]), st.integers(0, 99)), min_size=1, max_size=12),
+    st.lists(
+        st.tuples(st.sampled_from(["", "head", "end"]), st.integers(0, 99), st.sampled_from(VENDORS)),
+        min_size=1,
+        max_size=12,
+    ),
     st.sampled_from([b"[%b]", b'{"data":[%b],"total":9}', b'{"code":1,"data":{"items":[%b]}}', b"%b"]),
     st.sampled_from([b",", b",\n"]),
 )
 def test_records_around_those_that_lost_a_part_come_out(
-    cuts: list[tuple[str, int]], frame: bytes, between: bytes
+    cuts: list[tuple[str, int, bytes]], frame: bytes, between: bytes
 ) -> None:
-    """Of lists and of pages; that it is one, a page shows at its first record."""
+    """Of lists and of pages, of one vendor or of several."""
     written: list[bytes] = []
-    for number, (kind, seed) in enumerate(cuts):
-        record = b'{"id":"%d","prompt":"a, b","progress":50,"imageUrl":"https://a.b/c","seed":null}' % number
-        place = seed % len(record)
-        written.append({"": record, "head": record[place:], "end": record[:place]}[kind if number else ""])
+    for number, (kind, seed, vendor) in enumerate(cuts):
+        record = vendor % number
+        place = 1 + seed % (len(record) - 2)
+        written.append({"": record, "head": record[place:], "end": record[:place]}[kind])
     told = set(told_ids(frame % between.join(written)))
-    assert {str(number) for number, (kind, _) in enumerate(cuts) if not (kind and number)} <= told
+    assert {str(number) for number, (kind, *_) in enumerate(cuts) if not kind} <= told
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'{"message":"say "hi"","data":[%b]}',
+        b'{"success":tru e,"data":[%b]}',
+        b'{"message":"a\nb","data":{"total":2,"items":[%b]}}',
+        b'{"data":[<html>,%b]}',
+        b'{"data":[,%b]}',
+        b'{"data":["a"b,%b]}',
+        b'{"content":[\x00%b]}',
+        b'{"data":{"items":["x":1},%b]}}',
+    ],
+)
+@pytest.mark.parametrize("filler", [b"x", b"x" * windows.BLOCK])
+def test_a_page_that_is_broken_before_its_first_record_gives_its_records_and_at_most_one_reject(
+    page: bytes, filler: bytes
+) -> None:
+    items = read(page % b'{"id":"1"},{"id":"2","prompt":"%b"}' % filler)
+    assert [item.id for item in items if isinstance(item, Task)] == ["1", "2"]
+    assert len(items) <= 3
+
+
+def test_a_list_of_texts_beside_a_broken_value_is_no_page() -> None:
+    (reject,) = read(b'{"prompt":"say "hi"","data":["a","b"],"id":"5"}')
+    assert isinstance(reject, Reject)
+
+
+INDENTED = json.dumps([{"id": str(number), "buttons": [{"label": "U1"}]} for number in range(50)], indent=2).encode()
+
+
+@pytest.mark.parametrize(
+    ("head", "dropped", "first"),
+    [
+        (b"HTTP/1.1 200 OK\ncontent-type: application/json\n\n", 0, 0),
+        (b"# dump\n", 0, 0),
+        (b"null\n", 2, 0),
+        (b"", INDENTED.index(b'"label"'), 1),
+        (b"", INDENTED.index(b'U1"'), 1),
+        (b"", INDENTED.index(b'"id": "7"'), 8),
+    ],
+)
+def test_an_indented_document_is_found_behind_what_is_none(head: bytes, dropped: int, first: int) -> None:
+    """As the later parts of a file that was split, or the answer that `curl -i` keeps."""
+    reject, *tasks = read(head + INDENTED[dropped:])
+    assert isinstance(reject, Reject)
+    assert [task.id for task in tasks if isinstance(task, Task)] == [str(number) for number in range(first, 50)]
+    assert len(tasks) == 50 - first
 
 
 def test_a_page_that_is_cut_says_so_and_gives_the_records_before() -> None:

@@ -129,7 +129,7 @@ def _bracketed(data: bytes, position: int, enclosing: list[bytes]) -> tuple[int,
         return position + 1, False
     end = closing(data, position)
     is_whole = 0 <= end - position <= JSON_LIMIT
-    if not is_whole and not enclosing and is_page(data, position):
+    if not enclosing and is_page(data, position) and not (is_whole and is_json_object(data[position:end])):
         enclosing.append(OBJECT)
         return position + 1, False
     return end if is_whole else -1, True
