@@ -54,14 +54,22 @@ def test_records_are_found_among_any_number_of_broken_ones(broken: bytes, betwee
     assert told[1::2] == [str(number) for number in range(400)]
 
 
-@pytest.mark.parametrize("cut", [b'{"id":"1","prompt":"a', b'{"id":"1","sta', b'{"id":"1","buttons":[{"label":"U'])
-def test_a_record_that_lost_its_end_is_told_before_much_more_is_read(cut: bytes) -> None:
+@pytest.mark.parametrize(
+    ("around", "cut"),
+    [
+        (b"[", b'{"id":"1","prompt":"a'),
+        (b"[", b'{"id":"1","sta'),
+        (b"[", b'{"id":"1","buttons":[{"label":"U'),
+        (b"", b'# dump\n[{"id":"1","sta'),
+    ],
+)
+def test_what_is_no_record_is_told_before_much_more_is_read(around: bytes, cut: bytes) -> None:
     """Or each of them would cost as much as the largest record of all."""
     consumed = 0
 
     def pieces() -> Iterator[bytes]:
         nonlocal consumed
-        yield b"[" + cut
+        yield around + cut
         for number in range(2, 3000):
             consumed += 1
             yield b',{"id":"%d","prompt":"%b"}' % (number, b"x" * 1000)
@@ -129,9 +137,10 @@ def test_records_around_those_that_lost_a_part_come_out(
 def test_a_page_that_is_broken_before_its_first_record_gives_its_records_and_at_most_one_reject(
     page: bytes, filler: bytes
 ) -> None:
-    items = read(page % b'{"id":"1"},{"id":"2","prompt":"%b"}' % filler)
-    assert [item.id for item in items if isinstance(item, Task)] == ["1", "2"]
-    assert len(items) <= 3
+    document = page % b'{"id":"1"},{"id":"2","prompt":"%b"}' % filler
+    for items in read(document), read([document]):
+        assert [item.id for item in items if isinstance(item, Task)] == ["1", "2"]
+        assert len(items) <= 3
 
 
 def test_a_list_of_texts_beside_a_broken_value_is_no_page() -> None:

@@ -3,7 +3,6 @@
 Brackets are followed, not parsed, so that a record is found whole or broken; what stands around it is never held.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -24,7 +23,7 @@ from mjbridge.records.brackets import (
     has_lost_its_end,
     skim,
 )
-from mjbridge.records.pages import KEY, LIST_OF_RECORDS, WRAPPERS, broken_page, is_identified, is_page
+from mjbridge.records.pages import KEY, LIST_OF_RECORDS, WRAPPERS, is_identified, is_page
 from mjbridge.records.salvage import FIRST_KEY, Search, salvaged
 from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Place, Window, is_json_object, too_large
 from mjbridge.wire import JSON_LIMIT
@@ -253,15 +252,7 @@ def _listed(document: bytes) -> list[Place] | None:
 def _entered(text: bytes) -> Iterator[Block] | None:
     """What stands in a broken list or page, which is read like one that is too long to be seen whole."""
     start = after(SEPARATORS, text, 0)
-    if text.startswith(b"[", start):
-        return _from(text, start + 1, LIST)
-    if is_page(text, start):
-        return _from(text, start + 1, OBJECT)
-    begins = broken_page(text, start)
-    return itertools.chain([Block.of(text, [(0, begins)])], _from(text, begins, OBJECT, LIST)) if begins else None
-
-
-def _from(text: bytes, start: int, *around: bytes) -> Iterator[Block]:
+    around = [LIST] if text.startswith(b"[", start) else [OBJECT] if is_page(text, start) else []
     # Piece by piece, so that of the many that may be broken none costs all of the text.
-    pieces = (text[place : place + BLOCK] for place in range(start, len(text), BLOCK))
-    return values(Window("", pieces, start), *around)
+    pieces = (text[place : place + BLOCK] for place in range(start + 1, len(text), BLOCK))
+    return values(Window("", pieces, start + 1), *around) if around else None

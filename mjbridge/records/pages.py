@@ -29,11 +29,6 @@ LIST_OF_RECORDS: Final = re.compile(
 KEY: Final = re.compile(b"(" + BEGUN + rb'"?+)\s*+(:?+)\s*+')
 """A key, so far as it is there, in group 1; its colon in group 2."""
 
-# An object with a list of records somewhere, and no id of its own before.
-_BROKEN_PAGE: Final = re.compile(rb"\{(?:(?!" + _OWN_ID + rb"\s*:).)*?(?:" + _WRAPPER + rb")\[", re.DOTALL)
-_LONGEST_HEAD: Final = 4096
-"""Bytes of a page, at most, before its records."""
-
 WRAPPERS: Final = frozenset({b'"data"', b'"items"', b'"content"', b'"list"'})
 _DEEPEST_PAGE: Final = 3
 
@@ -48,12 +43,6 @@ def is_page(data: bytes, position: int, levels: int = _DEEPEST_PAGE) -> bool:
         if position < 0:
             break
     return False
-
-
-def broken_page(text: bytes, start: int) -> int:
-    """Where the records begin of a page that is broken before them; 0 if it is no page."""
-    found = _BROKEN_PAGE.match(text, start, start + _LONGEST_HEAD)
-    return found.end() if found and LIST_OF_RECORDS.match(text, found.end() - 1) else 0
 
 
 class _Unidentified(msgspec.Struct):
