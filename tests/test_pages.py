@@ -94,6 +94,7 @@ def test_what_is_no_record_is_told_before_much_more_is_read(around: bytes, cut: 
 
 VENDORS = (
     b'{"id":"%d","prompt":"a, b","progress":50,"imageUrl":"https://a.b/c","seed":null}',
+    b'{"code":1,"description":"a, b","id":"%d","progress":50,"imageUrl":"https://a.b/c"}',
     b'{"_id":"%d","Prompt":"a, b","Progress":"50%%","ImageUrl":"https://a.b/c","Seed":null}',
 )
 

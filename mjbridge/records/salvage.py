@@ -10,8 +10,9 @@ from mjbridge.records.windows import ID_KEYS, Block, Place, is_json_object
 FIRST_KEY: Final = re.compile(rb'\{\s*"[^"\\\n]*+"\s*:')
 """How a record begins: those of one source do so alike."""
 
-# Where what follows a broken record may begin, if not as that does. What is a member's value is no record.
-_BEGINNING: Final = rb'\{\s*"(?:%b|schema_version)"\s*:' % "|".join(ID_KEYS).encode()
+# Where what follows a broken record may begin, if not as that does: with an id, or a task's envelope.
+_BEGINNING: Final = rb'\{\s*"(?:%b|code|schema_version)"\s*:' % "|".join(ID_KEYS).encode()
+# What is a member's value is no record.
 _NO_VALUE: Final = b"(?<!:)(?<!: )"
 _CLOSERS: Final = re.compile(rb"[\s,\]}]*+")
 _MOST_TRIED: Final = 32
