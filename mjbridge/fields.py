@@ -31,6 +31,8 @@ _CALLS: Final = {
 _CALL: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(%b)\(\s*+"?([-+.:\w]*+)"?\s*+\)' % b"|".join(_CALLS), re.DOTALL)
 
 _NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,18})?)\s*(%?)\s*", re.ASCII)
+# What is JSON, or began as such: a list of addresses that was written into a text, and did not all arrive.
+_NO_ADDRESS = re.compile(r'\s*+(?:[\[{"]|(?:null)?+\s*+\Z)')
 _SUGGESTION = re.compile(r"[1-9]\ufe0f?\u20e3")
 _SHORTENED = "## Shortened prompts"
 
@@ -163,9 +165,12 @@ def _items(value: object) -> Iterable[Any]:
 
 
 def urls(value: object, *, key: str = "url") -> tuple[str, ...]:
-    """Addresses from a list of texts or of objects that hold theirs under `key` (itself a text or a list)."""
+    """Addresses from a list of texts or of objects that hold theirs under `key` (itself a text or a list).
+
+    JSON in a text is none.
+    """
     found = (item for entry in each(value) for item in each(entry.get(key) if is_object(entry) else entry))
-    return tuple(dict.fromkeys(item for item in found if isinstance(item, str) and item))
+    return tuple(dict.fromkeys(item for item in found if isinstance(item, str) and not _NO_ADDRESS.match(item)))
 
 
 def pictures(shown: str | None, singles: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:

@@ -96,6 +96,9 @@ def test_seconds_of_another_zone_are_the_same_moment() -> None:
         (None, ()),
         ([], ()),
         (3, ()),
+        ('["a"', ()),
+        (["a", ' {"url": "b"', '"c', "null", " "], ("a",)),
+        ("null.png", ("null.png",)),
     ],
 )
 def test_addresses_come_as_texts_or_objects(value: object, urls: tuple[str, ...]) -> None:

@@ -100,6 +100,12 @@ def test_json_columns_that_say_nothing_are_none(written: object) -> None:
         assert (task.buttons, task.properties, task.video_urls, task.image_urls) == ((), {}, (), ())
 
 
+@pytest.mark.parametrize("written", ["", "null", "[]", "{}", '""', "[{", '["http://x', None])
+def test_json_that_says_nothing_is_no_address_in_a_wire_record_either(written: object) -> None:
+    task = _read(WIRE | {"status": "SUCCESS"} | dict.fromkeys(("imageUrls", "videoUrls"), written))
+    assert (task.image_url, task.image_urls, task.video_urls) == (None, (), ())
+
+
 @pytest.mark.parametrize("empty", [0, "0", ""])
 def test_columns_win_over_the_payload_where_they_say_something(empty: object) -> None:
     payload = {"id": "other", "status": "IN_PROGRESS", "startTime": 2, "seed": "7", "properties": {"a": 1, "b": 2}}
