@@ -15,6 +15,7 @@ import msgspec
 from mjbridge.task import Status, Task
 
 LEFT_OUT: Final = "unreadable: left out"
+_NO_TEXT: Final = "no text: left in properties"
 _NO_STATUS: Final = "no known status: read as unknown"
 
 _UNKNOWN: Final = Status.UNKNOWN
@@ -46,12 +47,14 @@ class Origins(msgspec.Struct, frozen=True, dict=True):
     """Where the values of a task come from, for a provider whose records become a wire struct.
 
     `fields`: for a field of `Task`, the fields of the wire struct. `wrapper`: the field of the wire struct that may
-    hold another, with the task in it. `stored`: for a record that is not in wire form, its keys by wire key.
+    hold another, with the task in it. `stored`: for a record that is not in wire form, its keys by wire key. `taken`:
+    the keys of its `properties` that have a field of `Task`, and are left there if they hold no text.
     """
 
     fields: Mapping[str, Sequence[str]]
     wrapper: str = ""
     stored: Callable[[Mapping[str, Any]], Mapping[str, str]] = _in_wire_form
+    taken: Sequence[str] = ()
 
     @cached_property
     def shown(self) -> Callable[[Task], tuple[Any, ...]]:
@@ -72,6 +75,10 @@ def of_task(
         on_doubt(Doubt(_path(held, root, "progress", keys), percent, f"out of range: read as {shown[1]}"))
     if None in shown:
         _of_missing(task, held, root, origins, on_doubt, keys)
+    for key in origins.taken:
+        if key in task.properties:
+            path = f"{_path(held, root, 'properties', keys)}.{key}"
+            on_doubt(Doubt(path, task.properties[key], _NO_TEXT))
     entries: Sequence[Any] = getattr(held, "buttons", None) or ()
     if len(entries) > len(task.buttons):
         left_out = f"{len(entries) - len(task.buttons)} without a custom id: left out"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mjbridge import Issue, Task, records
+from mjbridge import Issue, Task, normalize, records
 from mjbridge.testing import mutated, record_cases
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -107,6 +107,18 @@ def test_a_progress_out_of_range_is_cut_and_told() -> None:
     assert (issue.value, issue.done) == ("101", "out of range: read as 100")
     (issue,) = _collected([{**record, "progress": -1}])
     assert issue.done == "out of range: read as 0"
+
+
+@pytest.mark.parametrize("final_prompt", [["a", "b"], {"text": "a"}, True])
+def test_a_final_prompt_that_is_no_text_is_told_and_left_in_properties(final_prompt: object) -> None:
+    properties = {"finalPrompt": final_prompt, "finalZhPrompt": "猪"}
+    for record in (GRID | {"properties": properties}, ROW | {"properties": json.dumps(properties)}):
+        for written in (record, json.dumps(record).encode()):
+            task = normalize(written, "mjproxy")
+            assert (task.final_prompt, task.properties) == (None, properties)
+            (issue,) = _collected([written])
+            assert (issue.path, issue.value) == ("$.properties.finalPrompt", final_prompt)
+            assert issue.done == "no text: left in properties"
 
 
 def test_a_value_in_a_list_is_told_by_its_place() -> None:

@@ -130,6 +130,7 @@ _ORIGINS: Final = Origins(
         "finished_at": ("finish_time",),
     },
     stored=rows.keys,
+    taken=(_FINAL_PROMPT,),
 )
 
 
@@ -212,7 +213,9 @@ def _task(provider: str, wire: WireTask, raw: msgspec.Raw) -> Task:
     image_url = wire.image_url
     image_urls = videos = texts = _NONE
     if properties := wire.properties:
-        final_prompt = text(properties.pop(_FINAL_PROMPT, None))
+        final_prompt = text(told := properties.pop(_FINAL_PROMPT, None))
+        if told and not final_prompt:
+            properties[_FINAL_PROMPT] = told
         if not bot and "botType" in properties:
             bot = text(properties["botType"])
         if not custom_id and "custom_id" in properties:
