@@ -64,7 +64,8 @@ _MOMENTS: Final[Mapping[str, _Fields]] = {
     f"time {count}": dict.fromkeys(_TIMES, count)
     for count in (
         *(_SUBMITTED // 1000, _SUBMITTED, _SUBMITTED * 1000 + 456),
-        *(1, 10**11 - 1, 10**11, 10**14 - 1000, 10**14, 10**17 - 10**6, 10**17, -_SUBMITTED, 0, None),
+        *(1, 10**11 - 1, 10**11, 10**12 - 1, 10**12, 10**14 - 1000, 10**14, 10**15 - 1, 10**15, 10**17 - 10**6, 10**17),
+        *(-_SUBMITTED, 0, None),
     )
 }
 

@@ -47,10 +47,11 @@ MIDJOURNEY_STATUSES: Final[Mapping[str, Status]] = {
 }
 """The words that most dialects took over from the first of them."""
 
-# Epoch seconds, milliseconds and microseconds of any year from 1973 to 5138 do not overlap.
-FIRST_MILLISECOND: Final = 1e11
+# Epoch seconds, milliseconds and microseconds of any year from 2001 to 5138 do not overlap. What lies between them is
+# no time: the year 10000 in milliseconds, which programs write for "never", is 1978 in microseconds.
+FIRST_MILLISECOND: Final = 1e12
 LAST_MILLISECOND: Final = 1e14
-_EPOCH_UNITS: Final = ((FIRST_MILLISECOND, 1.0), (LAST_MILLISECOND, 1e3), (10**17, 1e6))
+_EPOCH_UNITS: Final = ((0, 1e11, 1.0), (FIRST_MILLISECOND, LAST_MILLISECOND, 1e3), (1e15, 1e17, 1e6))
 
 
 def text(value: object) -> str | None:
@@ -101,12 +102,15 @@ def progress(value: object) -> int | None:
 
 
 def moment(value: object) -> datetime | None:
-    """A time as aware UTC: epoch seconds, milliseconds or microseconds by size, or ISO text. 0 and `""` are None."""
+    """A time as aware UTC: epoch seconds, milliseconds or microseconds by size, or ISO text. 0 and `""` are None.
+
+    So is a number that is in none of these units a time from 2001 to 5138; in seconds, from 1970.
+    """
     found = number(value)
     if found is None:
         return _iso(value) if isinstance(value, str) else None
-    scale = next((scale for limit, scale in _EPOCH_UNITS if found < limit), None)
-    return datetime.fromtimestamp(found / scale, UTC) if scale and found > 0 else None
+    scale = next((scale for first, limit, scale in _EPOCH_UNITS if first <= found < limit), None)
+    return datetime.fromtimestamp(found / scale, UTC) if scale and found else None
 
 
 def _iso(value: str) -> datetime | None:
@@ -130,7 +134,7 @@ class Times(msgspec.Struct, array_like=True, gc=False):
 
 
 def milliseconds(value: datetime | None) -> int | None:
-    """Epoch milliseconds, for `moment` to read back: before March 1973, in seconds."""
+    """Epoch milliseconds, for `moment` to read back: before September 2001, in seconds."""
     if value is None:
         return None
     count = round(value.timestamp() * 1000)

@@ -38,7 +38,9 @@ _NUMBERS: Final = r"""
     CREATE TEMP MACRO moment(count) AS make_timestamp(CASE
         WHEN count <= 0 THEN NULL
         WHEN count < 1e11::BIGINT THEN count * 1000000
+        WHEN count < 1e12::BIGINT THEN NULL
         WHEN count < 1e14::BIGINT THEN count * 1000
+        WHEN count < 1e15::BIGINT THEN NULL
         WHEN count < 1e17::BIGINT THEN count
     END)::VARCHAR || 'Z';
 """

@@ -102,7 +102,8 @@ def _percent(told: pl.Expr) -> pl.Expr:
 def _moment(count: pl.Expr) -> pl.Expr:
     """Seconds, milliseconds or microseconds, by size."""
     seconds, milliseconds, microseconds = (
-        count.is_between(1, limit, closed="left") for limit in (10**11, 10**14, 10**17)
+        count.is_between(first, limit, closed="left")
+        for first, limit in ((1, 10**11), (10**12, 10**14), (10**15, 10**17))
     )
     told = pl.when(seconds).then(count * 10**6).when(milliseconds).then(count * 10**3).when(microseconds).then(count)
     return told.cast(pl.Datetime("us", "UTC"))

@@ -197,11 +197,11 @@ def _percent(told: str | None) -> int | None:
 
 def _moment(count: int) -> datetime | None:
     """Seconds, milliseconds or microseconds, by size."""
-    if 10**11 <= count < 10**14:
+    if 10**12 <= count < 10**14:
         return _from_timestamp(count / 1e3, UTC)
     if 0 < count < 10**11:
         return _from_timestamp(count, UTC)
-    return _from_timestamp(count / 1e6, UTC) if 10**14 <= count < 10**17 else None
+    return _from_timestamp(count / 1e6, UTC) if 10**15 <= count < 10**17 else None
 
 
 def _buttons(found: list[RecordButton]) -> list[Button]:
