@@ -63,41 +63,48 @@ class Origins(msgspec.Struct, frozen=True, dict=True):
 
 
 def of_task(
-    task: Task, wire: msgspec.Struct, origins: Origins, on_doubt: OnDoubt, keys: Mapping[str, str] = {}
+    task: Task,
+    wire: msgspec.Struct,
+    origins: Origins,
+    on_doubt: OnDoubt,
+    decoded: Callable[[], Mapping[str, Any]],
+    keys: Mapping[str, str] = {},
 ) -> None:
-    """What the wire struct holds and the task does not show; `keys` are the record's own, as `stored` gives them."""
+    """What the wire struct holds and the task does not show, as it stands in the record.
+
+    `decoded` is asked for the record where there is something to tell; `keys` are its own, as `stored` gives them.
+    """
     inner = getattr(wire, origins.wrapper) if origins.wrapper else None
-    held, root = (wire, "$") if inner is None else (inner, f"$.{origins.wrapper}")
+    held = wire if inner is None else inner
+    left = origins.taken and [key for key in origins.taken if key in task.properties]
+    unshown = list(_unshown(task, held, origins))
+    if not (left or unshown):
+        return
+    record, root = (decoded(), "$") if held is wire else (decoded()[origins.wrapper], f"$.{origins.wrapper}")
+    for name, value, done in unshown:
+        wire_key = held.__struct_encode_fields__[held.__struct_fields__.index(name)]
+        key = keys.get(wire_key, wire_key)
+        own = _opened(record.get(key))
+        # Empty where another key told: the fork of new-api that keeps the upstream's object has it in there.
+        on_doubt(Doubt(f"{root}.{key}", msgspec.to_builtins(value) if _is_empty(own) else own, done))
+    for key in left:
+        on_doubt(Doubt(f"{root}.{keys.get('properties', 'properties')}.{key}", task.properties[key], _NO_TEXT))
+
+
+def _unshown(task: Task, held: msgspec.Struct, origins: Origins) -> Iterator[tuple[str, Any, str]]:
+    """Fields of the wire struct that the task does not show as they are, with their values and what was done."""
     shown = origins.shown(task)
     if shown[0] is _UNKNOWN:
-        on_doubt(Doubt(_path(held, root, "status", keys), task.vendor_status, _NO_STATUS))
+        yield "status", task.vendor_status, _NO_STATUS
     if shown[1] in _ENDS and (percent := getattr(held, "progress", 0)) not in _AT_THE_ENDS and _is_cut(percent):
-        on_doubt(Doubt(_path(held, root, "progress", keys), percent, f"out of range: read as {shown[1]}"))
+        yield "progress", percent, f"out of range: read as {shown[1]}"
     if None in shown:
-        _of_missing(task, held, root, origins, on_doubt, keys)
-    for key in origins.taken:
-        if key in task.properties:
-            path = f"{_path(held, root, 'properties', keys)}.{key}"
-            on_doubt(Doubt(path, task.properties[key], _NO_TEXT))
+        for field, names in origins.fields.items():
+            if getattr(task, field) is None:
+                yield from ((name, value, LEFT_OUT) for name in names if (value := getattr(held, name)))
     entries: Sequence[Any] = getattr(held, "buttons", None) or ()
     if len(entries) > len(task.buttons):
-        left_out = f"{len(entries) - len(task.buttons)} without a custom id: left out"
-        on_doubt(Doubt(_path(held, root, "buttons", keys), msgspec.to_builtins(entries), left_out))
-
-
-def _of_missing(
-    task: Task, held: msgspec.Struct, root: str, origins: Origins, on_doubt: OnDoubt, keys: Mapping[str, str]
-) -> None:
-    for field, names in origins.fields.items():
-        if getattr(task, field) is None:
-            for name in names:
-                if value := getattr(held, name):
-                    on_doubt(Doubt(_path(held, root, name, keys), _whole(value), LEFT_OUT))
-
-
-def _whole(value: Any) -> Any:
-    """A number without a fraction as an integer, which it was before a wire struct took it as a float."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+        yield "buttons", entries, f"{len(entries) - len(task.buttons)} without a custom id: left out"
 
 
 def _is_cut(percent: object) -> bool:
@@ -162,8 +169,3 @@ def _opened(value: Any) -> Any:
     wrapper = cast("Mapping[str, Any]", value)
     key = next(iter(wrapper), "")
     return _opened(wrapper[key]) if len(wrapper) == 1 and key.startswith("$") else wrapper
-
-
-def _path(held: msgspec.Struct, root: str, name: str, keys: Mapping[str, str]) -> str:
-    key = held.__struct_encode_fields__[held.__struct_fields__.index(name)]
-    return f"{root}.{keys.get(key, key)}"

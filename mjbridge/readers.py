@@ -47,27 +47,19 @@ def reader(
             doubts.of_record(decoded, wire, on_doubt, keys)
         task = build(provider, wire, kept if keep_raw else NO_RAW)
         if on_doubt:
-            doubts.of_task(task, wire, origins, on_doubt, keys)
+            doubts.of_task(task, wire, origins, on_doubt, lambda: decoded, keys)
         return task
 
-    told = doubting(build, origins, on_doubt)
-    return at_sight(provider, parse, told, lenient, keep_raw=keep_raw, parse_known=parse_known)
-
-
-def doubting(
-    build: Callable[[str, Wire, msgspec.Raw], Built], origins: Origins, on_doubt: OnDoubt | None
-) -> Callable[[str, Wire, msgspec.Raw], Built]:
-    """`build`, which tells what is in a wire struct and not in the task; itself where nobody asks."""
-    if on_doubt is None:
-        return build
-
-    def told(provider: str, wire: Wire, raw: msgspec.Raw) -> Built:
-        task = build(provider, wire, raw)
-        if isinstance(task, Task):
-            doubts.of_task(task, wire, origins, on_doubt)
-        return task
-
-    return told
+    return at_sight(
+        provider,
+        parse,
+        build,
+        lenient,
+        keep_raw=keep_raw,
+        origins=origins,
+        on_doubt=on_doubt,
+        parse_known=parse_known,
+    )
 
 
 def at_sight(
@@ -77,6 +69,8 @@ def at_sight(
     otherwise: Callable[[Record], Built],
     *,
     keep_raw: bool,
+    origins: Origins,
+    on_doubt: OnDoubt | None,
     parse_known: Callable[[bytes], Wire] | None = None,
 ) -> Callable[[Record], Built]:
     """Builds from bytes that `parse` takes; any other record goes to `otherwise`.
@@ -92,7 +86,7 @@ def at_sight(
         except fields.NOT_AS_EXPECTED:
             return otherwise(record)
 
-    def read_and_keep(record: Record) -> Built:
+    def read_with_raw(record: Record) -> Built:
         if type(record) is not bytes:
             return otherwise(record)
         try:
@@ -100,8 +94,26 @@ def at_sight(
         except fields.NOT_AS_EXPECTED:
             return otherwise(record)
 
-    parse_text = _skipping_nothing(parse, parse_known) if parse_known else _decoding(parse)
-    return read_and_keep if keep_raw else read
+    decoding = _skipping_nothing(parse, parse_known) if parse_known else _decoding(parse)
+    parse_text = decoding if keep_raw else parse
+    if on_doubt:
+        build = _telling(build, origins, on_doubt, keep_raw)
+    return read_with_raw if keep_raw or on_doubt else read
+
+
+def _telling(
+    build: Callable[[str, Wire, msgspec.Raw], Built], origins: Origins, on_doubt: OnDoubt, keep_raw: bool
+) -> Callable[[str, Wire, msgspec.Raw], Built]:
+    """`build`, which tells what is in a wire struct and not in the task."""
+
+    def told(provider: str, wire: Wire, raw: msgspec.Raw) -> Built:
+        task = build(provider, wire, raw if keep_raw else NO_RAW)
+        if isinstance(task, Task):
+            # What is skipped may be no UTF-8.
+            doubts.of_task(task, wire, origins, on_doubt, lambda: fields.decode(bytes(raw).decode(errors="replace")))
+        return task
+
+    return told
 
 
 def _decoding(parse: Callable[[bytes], Wire]) -> Callable[[bytes], Wire]:

@@ -34,7 +34,7 @@ def _issues(record: dict[str, Any] | bytes, provider: str | None) -> list[tuple[
         (GRID, "octopusx", {"progress": "Waiting to start"}),
         (GRID, None, {"progress": "abc"}),
         (GRID, "mjproxy", {"submitTime": "yesterday"}),
-        (GRID, "mjproxy", {"submitTime": -5}),
+        (GRID, "mjproxy", {"submitTime": -5, "startTime": "-5.50", "finishTime": "9999-12-31T23:59:59Z", "status": 99}),
         (GRID, "mjproxy", {"finishTime": 253402300800000, "startTime": 253402300800}),
         (GRID, "mjproxy", {"progress": "250%"}),
         (GRID, "mjproxy", {"progress": "-5%"}),
@@ -97,15 +97,28 @@ def test_a_value_in_a_wrapper_is_told_by_its_whole_path() -> None:
 
 
 def test_buttons_that_cannot_be_pressed_are_told() -> None:
-    record = GRID | {"buttons": [{"customId": "a"}, {"customId": "", "label": "U1"}, {"label": "U2"}]}
-    (issue,) = _collected([json.dumps(record).encode()])
-    assert (issue.path, issue.done) == ("$.buttons", "2 without a custom id: left out")
+    """As the record has them, not as a struct would."""
+    buttons = [{"customId": "a"}, {"customId": "", "label": "U1", "emoji": None}, {"label": "U2", "more": 1}]
+    for told in (buttons, buttons[:2], json.dumps(buttons)):
+        record = GRID | {"buttons": told}
+        for written in (record, json.dumps(record).encode()):
+            (issue,) = _collected([written])
+            assert (issue.path, issue.value) == ("$.buttons", told)
+            assert issue.done == f"{2 if told != buttons[:2] else 1} without a custom id: left out"
+
+
+def test_what_nobody_reads_may_be_no_text_where_a_value_beside_it_is_told() -> None:
+    record = b'{"id":"1","status":"SUCCESS","progress":"x","unread":"\xff"}'
+    found: list[Issue] = []
+    (task,) = records.read([record], "mjproxy", keep_raw=False, on_issue=found.append)
+    assert isinstance(task, Task)
+    assert [issue.value for issue in found] == ["x"]
 
 
 def test_a_progress_out_of_range_is_cut_and_told() -> None:
     record = {**GRID, "progress": 101}
     (issue,) = _collected([record])
-    assert (issue.value, issue.done) == ("101", "out of range: read as 100")
+    assert (issue.value, issue.done) == (101, "out of range: read as 100")
     (issue,) = _collected([{**record, "progress": -1}])
     assert issue.done == "out of range: read as 0"
 

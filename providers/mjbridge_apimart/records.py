@@ -133,9 +133,8 @@ def recognizer(
         is_foreign = (wire.grid_image_url or "").startswith(foreign.links)
         return _task(provider, outer, raw) if is_own and not is_foreign else None
 
-    told = readers.doubting(build, _ORIGINS, on_doubt)
     parse = readers.refusing(WireTask, (*foreign.keys, *_FOREIGN_MARKS))
-    return readers.at_sight(provider, parse, told, _nobody, keep_raw=keep_raw)
+    return readers.at_sight(provider, parse, build, _nobody, keep_raw=keep_raw, origins=_ORIGINS, on_doubt=on_doubt)
 
 
 def _nobody(record: Record) -> None:

@@ -165,9 +165,17 @@ def recognizer(
             return None
         return _task(provider, wire, raw)
 
-    told = readers.doubting(build, _ORIGINS, on_doubt)
     parse, parse_known = (readers.refusing(kind, foreign.keys) for kind in (WireTask, KnownTask))
-    return readers.at_sight(provider, parse, told, _nobody, keep_raw=keep_raw, parse_known=parse_known)
+    return readers.at_sight(
+        provider,
+        parse,
+        build,
+        _nobody,
+        keep_raw=keep_raw,
+        origins=_ORIGINS,
+        on_doubt=on_doubt,
+        parse_known=parse_known,
+    )
 
 
 def _nobody(record: Record) -> None:
