@@ -2,6 +2,7 @@
 
 import math
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeGuard, TypeVar, cast
@@ -278,7 +279,20 @@ def decode(record: Record) -> dict[str, Any]:
     document = decode_json(record) if isinstance(record, bytes | str) else record
     if not is_object(document):
         raise MalformedRecord(f"a record is a JSON object, and this is {_kind(document)}")
-    return mapping(document)
+    return {str(key): plain(value) for key, value in document.items()}
+
+
+def plain(value: Any) -> Any:
+    """A database's value as JSON has it: bytes are text where they can be, as programs write that into a column.
+
+    Others are Extended JSON's `$binary`, which no reader takes for a text.
+    """
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"$binary": {"base64": b64encode(value).decode(), "subType": "00"}}
 
 
 def decode_json(record: bytes | str) -> Any:
@@ -305,13 +319,14 @@ def raw(record: Record) -> msgspec.Raw:
     """The record as `Task.raw` keeps it: byte for byte where it came as bytes or text."""
     if isinstance(record, bytes | str):
         return msgspec.Raw(encoded(record))
+    values = {key: plain(value) for key, value in record.items()} if is_object(record) else record
     try:
-        return msgspec.Raw(msgspec.json.encode(record, enc_hook=_plain))
+        return msgspec.Raw(msgspec.json.encode(values, enc_hook=_object))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise MalformedRecord(f"the record holds what JSON cannot: {error}") from None
 
 
-def _plain(value: object) -> object:
+def _object(value: object) -> object:
     if is_object(value):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is no JSON")

@@ -135,6 +135,18 @@ def test_a_final_prompt_that_is_no_text_is_told_and_left_in_properties(final_pro
             assert issue.done == "no text: left in properties"
 
 
+@pytest.mark.parametrize("provider", ["mjproxy", "apimart"])
+def test_bytes_are_text_or_told_and_what_is_kept_of_them_is_read_alike(provider: str) -> None:
+    """As databases hand out what is in a column of bytes."""
+    record = (GRID if provider == "mjproxy" else QUERY) | {"prompt": b"\xff\xfe", "description": "猪".encode()}
+    task = normalize(record, provider)
+    assert (task.prompt, task.description) == (None, "猪")
+    for written in (record, bytes(task.raw)):
+        (issue,) = _collected([written], provider)
+        assert (issue.path, issue.value) == ("$.prompt", {"base64": "//4=", "subType": "00"})
+    assert normalize(bytes(task.raw), provider) == task
+
+
 def test_a_value_in_a_list_is_told_by_its_place() -> None:
     buttons = [{"customId": "a", "style": 2}, {"customId": "b", "style": "Primary", "emoji": ""}]
     (issue,) = _collected([{**GRID, "buttons": buttons}])
@@ -155,9 +167,9 @@ def test_a_record_inside_a_page_is_told_by_its_own_number() -> None:
     assert issue.number == 2
 
 
-def _collected(source: Any) -> list[Issue]:
+def _collected(source: Any, provider: str = "mjproxy") -> list[Issue]:
     found: list[Issue] = []
-    list(records.read(source, "mjproxy", on_issue=found.append))
+    list(records.read(source, provider, on_issue=found.append))
     return found
 
 
