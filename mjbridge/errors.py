@@ -33,8 +33,9 @@ class MJBridgeError(Exception):
 
     `provider`, `account` and `operation` say where, `http_status`, `vendor_code` (text) and `body` what the vendor
     answered, `retry_after` (seconds) when it asks to be called again. `accepted` is `"no"` when the vendor provably did
-    not take the request and `"maybe"` when nobody can know, or when the task in the error was taken. `attempts` are the
-    accounts of a route that were tried, in order, and why each passed. No key is ever in any of them.
+    not take the request and `"maybe"` when nobody can know, or when the task in the error was taken. `task` is that
+    task: accepted and paid for, whatever went wrong after. `attempts` are the accounts of a route that were tried, in
+    order, and why each passed. No key is ever in any of them.
     """
 
     way_out: ClassVar[str] = ""
@@ -63,6 +64,7 @@ class MJBridgeError(Exception):
         self.retry_after = retry_after
         self.body = body
         self.accepted: Accepted = accepted
+        self.task: Task | None = None
         self.attempts: tuple[Attempt, ...] = ()
 
     def __str__(self) -> str:

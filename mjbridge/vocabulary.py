@@ -33,7 +33,7 @@ from mjbridge.commands import (
 )
 from mjbridge.commands.keywords import AnimateFields, Common, EditFields, ImagineFields, VideoFields
 from mjbridge.config import DEFAULT_ROUTE
-from mjbridge.errors import InvalidCommand, TaskFailed
+from mjbridge.errors import InvalidCommand, MJBridgeError, TaskFailed
 from mjbridge.pictures.inputs import Picture
 from mjbridge.task import Status, Task
 from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
@@ -309,7 +309,8 @@ class Vocabulary(ABC):
     ) -> Task:
         """A follow-up that opens a task which asks; where there is an answer, what follows from giving it.
 
-        The answer is checked before anything is sent. Once a task is opened, every error carries it.
+        The answer is checked before anything is sent. Once a task is opened, every error carries it: a `WaitTimeout`
+        of the wait for its question, and whatever the vendor says to the answer.
         """
         if prompt is None and mask is None:
             return self._follow_up(task, command, timeout)
@@ -320,7 +321,13 @@ class Vocabulary(ABC):
             asking = self._wait(opened, deadline, None)
         if asking.status is not Status.NEEDS_INPUT:
             raise TaskFailed(f"task {asking.ref} is {asking.status} and did not ask for input", task=asking)
-        with waiting.accepted(asking, "answering it failed"):
+        try:
             return self._follow_up(
                 asking, lambda task_id: msgspec.structs.replace(answer, task_id=task_id), deadline.left
             )
+        except MJBridgeError as error:
+            # Its category tells of the answer: whether to answer again. The task is paid for either way.
+            error.task, error.accepted = asking, "maybe"
+            error.message = f"task {asking.ref} was accepted, and answering it failed: {error.message}"
+            error.args = (error.message,)
+            raise

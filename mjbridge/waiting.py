@@ -168,8 +168,8 @@ def _polled(account: Account, watch: Watch, task_id: str, deadline: Deadline, on
 
 
 @contextmanager
-def accepted(task: Task, but: str = "cannot be asked for") -> Generator[None, None, None]:
-    """Makes whatever ends the wait for an accepted task a `WaitTimeout` that carries it; `but` says what failed.
+def accepted(task: Task) -> Generator[None, None, None]:
+    """Makes whatever ends the wait for an accepted task a `WaitTimeout` that carries it.
 
     A poll's own error would read as if the submit had been refused, and the task is paid for.
     """
@@ -178,7 +178,7 @@ def accepted(task: Task, but: str = "cannot be asked for") -> Generator[None, No
     except WaitTimeout:
         raise
     except MJBridgeError as error:
-        lost = WaitTimeout(f"task {task.ref} was accepted, and {but}: {error.message}", task=task)
+        lost = WaitTimeout(f"task {task.ref} was accepted, and cannot be asked for: {error.message}", task=task)
         lost.account, lost.provider, lost.operation = error.account, error.provider, error.operation
         raise lost from error
 

@@ -9,10 +9,13 @@ import pytest
 
 from mjbridge import (
     Bridge,
+    ContentRejected,
     HttpRequest,
     HttpResponse,
     InvalidCommand,
     MJBridgeError,
+    QuotaExceeded,
+    RateLimited,
     SubmissionUnknown,
     Task,
     Unavailable,
@@ -46,23 +49,19 @@ def _refused(status: int) -> HttpResponse:
 
 @in_one_call
 @pytest.mark.parametrize(
-    ("trouble", "cause"),
+    ("polls", "cause"),
     [
         ([_refused(503)] * 5, Unavailable),
         ([_refused(403)], MJBridgeError),
-        ([ASKING, _refused(429)], MJBridgeError),
-        ([ASKING, _refused(402)], MJBridgeError),
-        ([ASKING, HttpResponse(200, b'{"code": 24, "description": "banned", "result": "sofa"}')], MJBridgeError),
-        ([ASKING, Unavailable("reset", accepted="maybe")], SubmissionUnknown),
         ([record(id="777", status="NOT_START")] * 1000, None),
     ],
-    ids=["poll 503", "poll 403", "answer 429", "answer 402", "answer banned", "answer unknown", "never asks"],
+    ids=["503", "403", "never asks"],
 )
-def test_whatever_ends_it_after_the_first_half_carries_the_accepted_task(
-    ask: Ask, trouble: Sequence[HttpResponse | MJBridgeError], cause: type[MJBridgeError] | None
+def test_whatever_ends_the_wait_for_the_question_carries_the_accepted_task(
+    ask: Ask, polls: Sequence[HttpResponse], cause: type[MJBridgeError] | None
 ) -> None:
     """Who took it for a refused submit would ask again, and pay for a second task."""
-    bridge, _, _ = scripted([PARENT, OPENED, *trouble])
+    bridge, _, _ = scripted([PARENT, OPENED, *polls])
     with pytest.raises(WaitTimeout, match="task main:777") as caught:
         ask(bridge)
     error = caught.value
@@ -71,12 +70,48 @@ def test_whatever_ends_it_after_the_first_half_carries_the_accepted_task(
     assert error.__cause__ is None if cause is None else isinstance(error.__cause__, cause)
 
 
+_HTML: Final = b"<html>Bad Gateway</html>"
+_BANNED: Final = b'{"code": 24, "description": "banned", "properties": {"bannedWord": "sofa"}}'
+
+
+@in_one_call
+@pytest.mark.parametrize(
+    ("answer", "category", "facts"),
+    [
+        (_refused(429), RateLimited, (429, "new_api_error")),
+        (_refused(402), QuotaExceeded, (402, "new_api_error")),
+        (HttpResponse(200, _BANNED), ContentRejected, (200, "24")),
+        (HttpResponse(502, _HTML), SubmissionUnknown, (502, "")),
+        (Unavailable("reset", accepted="maybe"), SubmissionUnknown, (None, "")),
+    ],
+    ids=["429", "402", "banned", "502", "reset"],
+)
+def test_an_answer_that_fails_says_how_and_carries_the_accepted_task(
+    ask: Ask,
+    answer: HttpResponse | MJBridgeError,
+    category: type[MJBridgeError],
+    facts: tuple[int | None, str],
+) -> None:
+    """As `confirm` says it: who took a doubt for "wait again", and answered again, might pay for two."""
+    bridge, transport, _ = scripted([PARENT, OPENED, ASKING, answer])
+    with pytest.raises(category, match="task main:777 was accepted, and answering it failed: ") as caught:
+        ask(bridge)
+    error = caught.value
+    assert type(error) is category
+    assert error.task is not None
+    assert (error.task.ref, error.account, error.accepted) == ("main:777", "main", "maybe")
+    assert (error.http_status, error.vendor_code) == facts
+    if isinstance(answer, HttpResponse):
+        assert error.body == answer.text
+    assert [request.path for request in transport.requests].count("/mj/submit/modal") == 1
+
+
 @in_one_call
 def test_the_carried_task_can_be_answered_without_another(ask: Ask) -> None:
     bridge, transport, _ = scripted(
         [PARENT, OPENED, ASKING, _refused(429), HttpResponse(200, b'{"code":1,"result":"8"}')]
     )
-    with pytest.raises(WaitTimeout) as caught:
+    with pytest.raises(RateLimited) as caught:
         ask(bridge)
     assert caught.value.task is not None
     assert bridge.confirm(caught.value.task, "a red sofa").ref == "main:8"
