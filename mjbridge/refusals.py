@@ -95,7 +95,8 @@ def error_of(
         return None
     if complaint is None and not _speaks_for_itself(response.status):
         return response.malformed(_foreign(response))
-    status = _told_status(complaint) or response.status
+    told = _told_status(complaint)
+    status = told or response.status
     keys = (*complaint.keys, complaint.code, f"HTTP {status}") if complaint else ()
     known = next((refusals[key] for key in keys if key in refusals), None)
     category = known.category if known else _status_category(status)
@@ -105,20 +106,21 @@ def error_of(
         vendor_code=complaint.code if complaint else "",
         retry_after=response.retry_after,
         body=response.text,
-        accepted=_accepted(status if response.ok else response.status, complaint, known),
+        accepted=_accepted(response, told, complaint, known),
     )
 
 
-def _accepted(status: int, complaint: Complaint | None, known: Refusal | None) -> Accepted:
+def _accepted(response: HttpResponse, told: int | None, complaint: Complaint | None, known: Refusal | None) -> Accepted:
     """What a reply that is no success proves of a submit: who takes a doubt for a refusal pays twice.
 
     A refusal is a row of `refusals`, a status that refuses by itself, or the vendor's own error object around a status
     that blames the request. A reply that names a task is none, nor is a time-out, an unknown code or a failure.
     """
-    if status in _TIME_OUTS or (complaint and complaint.names_task):
+    if _TIME_OUTS & {response.status, told} or (complaint and complaint.names_task):
         return "maybe"
     if known:
         return known.accepted
+    status = told if response.ok and told else response.status
     blames = complaint and complaint.documented and not issubclass(_status_category(status), Unavailable)
     return "no" if blames or _refuses(status) else "maybe"
 

@@ -192,6 +192,13 @@ UNPROVEN: Final = {
         f"a code of the table in a {status}": (status, b'{"code": 9, "description": "refused"}')
         for status in (408, 504, 524)
     },
+    **{
+        f"a {told} told in a {status}": (status, b'{"error": {"code": %d, "message": "timed out", "type": "?"}}' % told)
+        for told in (408, 504, 524)
+        for status in (200, 400, 422, 429)
+    },
+    "a 504 told as text in a 400": (400, b'{"error": {"code": "504", "message": "timed out", "type": "?"}}'),
+    "a flat 504 told in a 400": (400, b'{"code": 504, "description": "timed out", "type": "upstream_error"}'),
     "a 400 told in a 502": (502, b'{"error": {"code": 400, "message": "?", "type": "?"}}'),
     "a foreign -1": (502, b'{"code": -1, "msg": "upstream request timeout"}'),
     "200 and an id": (200, b'{"code": 200, "description": "ok", "result": "1730621826053455"}'),
