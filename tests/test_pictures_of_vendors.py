@@ -1,5 +1,7 @@
 """Pictures behind public addresses: bounded, and asked for without the key."""
 
+import gzip
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +118,19 @@ def test_more_than_five_redirects_do_not(start: str, scripted: StartServer, brid
     error = failure(lambda each: _picture(each, server.url + start), bridge("mjproxy", SELF_HOSTED))
     assert type(error) is Unavailable
     assert len(server.requests) <= 6
+
+
+def test_a_gzip_bomb_behind_a_redirect_is_not_unpacked(scripted: StartServer, bridge: OpenBridge) -> None:
+    bomb = gzip.compress(bytes(2**23)) * 32
+    server = scripted(answering(reply(bomb, 302, {"Content-Encoding": "gzip", "Location": "/0"}), reply(PNG)))
+    account = bridge("apimart", SELF_HOSTED).account("a")
+    tracemalloc.start()
+    try:
+        assert account.picture(f"{server.url}/1") == PNG
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**23
 
 
 def test_a_redirect_in_a_circle_is_left(scripted: StartServer, bridge: OpenBridge) -> None:

@@ -17,7 +17,7 @@ from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url
 
 from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
-from mjbridge.transport.links import Links, joined, pieces
+from mjbridge.transport.links import Links, Session, joined, pieces
 from mjbridge.transport.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
@@ -84,7 +84,7 @@ class RequestsTransport:
     def _session(self) -> tuple[requests.Session, Countdown]:
         # A forked process leaves its parent's connections alone: on a shared one each may get the other's replies.
         if getattr(self._threads, "process", None) != os.getpid():
-            session = requests.Session()
+            session = Session()
             # With an auth of its own a session does not look into ~/.netrc, whose entry would replace the vendor's key.
             session.auth = _with_password
             session.headers["User-Agent"] = _USER_AGENT

@@ -78,7 +78,7 @@ class Links:
         deadline = Deadline(self._clock, self._clock() + (math.inf if timeout is None else timeout))
         for _ in range(1 + _MOST_REDIRECTS):
             countdown = Countdown(self._clock)
-            with requests.Session() as session, self._get(session, countdown, deadline, url, start) as response:
+            with Session() as session, self._get(session, countdown, deadline, url, start) as response:
                 if response.status_code == _WHOLE or _first_byte(response) == start:
                     yield self._content(response, countdown, deadline, limit)
                     return
@@ -171,6 +171,13 @@ class Links:
             raise Unavailable(f"the file broke off after {received} bytes: {_reason(error)}") from None
         if size is not None and received != size:
             raise Unavailable(f"the file broke off after {received} of {size} bytes")
+
+
+class Session(requests.Session):
+    """A session that leaves redirects to its caller, and their bodies unread."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: where requests knows a target it unpacks the whole body, even with `allow_redirects=False`."""
 
 
 def pieces(response: requests.Response) -> Iterator[bytes]:
