@@ -17,7 +17,7 @@ from mjbridge import config as configuration
 from mjbridge.account import Account
 from mjbridge.commands import Cancel, Command, FollowUp, Press, check_ref
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
-from mjbridge.errors import ConfigError, InvalidCommand, MalformedRecord, PluginError
+from mjbridge.errors import ConfigError, InvalidCommand, PluginError
 from mjbridge.events import Events, Listener
 from mjbridge.limits import Limits
 from mjbridge.provider import Level, Provider
@@ -67,7 +67,7 @@ class Bridge(Vocabulary):
         self._new_transport = transport or _transport
         self._accounts: dict[str, Account] = {}
         self._opening = {name: threading.Lock() for name in self.config.accounts}
-        self._inbox = callbacks.Inbox()
+        self.inbox = callbacks.Inbox()
 
     def __enter__(self) -> Self:
         return self
@@ -236,15 +236,8 @@ class Bridge(Vocabulary):
         `known` is any mapping from refs to tasks; without it the bridge remembers the last tasks it received. Raises
         `MalformedRecord` for what is no record of one task. A server for callbacks: `mjbridge.callbacks`.
         """
-        owner = self.account(account)
-        try:
-            news = self._inbox.receive(body, owner, known)
-        except MalformedRecord as error:
-            owner.own(error, "callback")
-            raise
-        if news:
-            owner.heard(news)
-        return news
+        news = self.inbox.receive(body, self.account(account), known)
+        return news.task if news else None
 
     def _route(self, command: Command, name: str) -> Route | None:
         """The route that may choose the account, None where there is nothing to choose."""

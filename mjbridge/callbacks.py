@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Generator, Iterator, MutableMapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -66,6 +66,13 @@ class Recent(MutableMapping[str, Task]):
         return len(self._tasks)
 
 
+class News(NamedTuple):
+    """A task as it is known now, and what was known of it before."""
+
+    task: Task
+    before: Task | None
+
+
 class Inbox:
     """Reads callbacks, and remembers in `known` what they told. Thread-safe."""
 
@@ -73,19 +80,37 @@ class Inbox:
         self._recent = Recent()
         self._lock = threading.Lock()
 
-    def receive(self, body: bytes | str, account: Account, known: Known | None = None) -> Task | None:
-        """The task as it is known now; None if the callback is no news: a repeat, or of a moment long past.
+    def receive(self, body: bytes | str, account: Account, known: Known | None = None) -> News | None:
+        """The task's news; None if the callback is none: a repeat, or of a moment long past.
 
         Raises `MalformedRecord` for what is no record of one task.
         """
         known = self._recent if known is None else known
-        told = msgspec.structs.replace(read(body, account.provider.name), account=account.name)
+        try:
+            told = msgspec.structs.replace(read(body, account.provider.name), account=account.name)
+        except MalformedRecord as error:
+            account.own(error, "callback")
+            raise
         with self._lock:
             before = known.get(told.ref)
             now = records.merge(before, told) if before else told
             if now != before:
                 known[told.ref] = now
-        return None if before and (now == before or records.is_behind(told, before)) else now
+        if before and (now == before or records.is_behind(told, before)):
+            return None
+        account.heard(now)
+        return News(now, before)
+
+    def forget(self, news: News, known: Known) -> None:
+        """Put back what was known before, unless later news has come meanwhile: that was told by itself."""
+        ref = news.task.ref
+        with self._lock:
+            if known.get(ref) != news.task:
+                return
+            if news.before:
+                known[ref] = news.before
+            else:
+                del known[ref]
 
 
 def read(body: bytes | str, provider: str) -> Task:
@@ -114,10 +139,10 @@ def wsgi(bridge: "Bridge", account: str, secret: str, on_news: OnNews, known: Kn
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         status = receiver.refusal(environ["REQUEST_METHOD"], environ["PATH_INFO"].encode("latin-1"))
         if status is None:
-            status, task = receiver.read(environ["wsgi.input"].read(_length(environ)))
-            if task:
-                with receiver.keeping(task):
-                    on_news(task)
+            status, news = receiver.read(environ["wsgi.input"].read(_length(environ)))
+            if news:
+                with receiver.keeping(news):
+                    on_news(news.task)
         start_response(f"{status.value} {status.phrase}", [*_headers(status).items()])
         return []
 
@@ -150,10 +175,10 @@ def asgi(bridge: "Bridge", account: str, secret: str, on_news: OnNews, known: Kn
             raise ConfigError(f"callbacks come over http, not over {scope['type']}")
         status = receiver.refusal(scope["method"], scope["path"].encode("utf-8", "surrogateescape"))
         if status is None:
-            status, task = receiver.read(await _body(receive))
-            if task:
-                with receiver.keeping(task):
-                    done = on_news(task)
+            status, news = receiver.read(await _body(receive))
+            if news:
+                with receiver.keeping(news):
+                    done = on_news(news.task)
                     if isinstance(done, Awaitable):
                         await done
         headers = [(name.lower().encode(), value.encode()) for name, value in _headers(status).items()]
@@ -183,9 +208,8 @@ class _Receiver:
                 "as secrets.token_urlsafe() makes them"
             )
         # An account that cannot be used is told of here, not to each callback of its vendor.
-        bridge.account(account)
-        self._bridge = bridge
-        self._account = account
+        self._account = bridge.account(account)
+        self._inbox = bridge.inbox
         self._secret = secret.encode()
         self._known = Recent() if known is None else known
 
@@ -197,25 +221,23 @@ class _Receiver:
             return HTTPStatus.NOT_FOUND
         return None if method == "POST" else HTTPStatus.METHOD_NOT_ALLOWED
 
-    def read(self, body: bytes) -> tuple[HTTPStatus, Task | None]:
-        """The reply to a body, and the task if there is news of it."""
+    def read(self, body: bytes) -> tuple[HTTPStatus, News | None]:
+        """The reply to a body, and the news if it is any."""
         if len(body) > LIMIT:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, None
         try:
-            return HTTPStatus.NO_CONTENT, self._bridge.receive(body, self._account, known=self._known)
+            return HTTPStatus.NO_CONTENT, self._inbox.receive(body, self._account, self._known)
         except MalformedRecord as error:
             _log.warning("a callback is refused: %s", error)
             return HTTPStatus.BAD_REQUEST, None
 
     @contextmanager
-    def keeping(self, task: Task) -> Generator[None, None, None]:
+    def keeping(self, news: News) -> Generator[None, None, None]:
         """If the application fails at the news, the vendor's next try shall be news again."""
         try:
             yield
         except BaseException:
-            # Later news may have come meanwhile, and has been told by itself.
-            if self._known.get(task.ref) == task:
-                del self._known[task.ref]
+            self._inbox.forget(news, self._known)
             raise
 
 

@@ -281,6 +281,27 @@ def test_news_that_the_application_failed_at_is_news_again(
     capfd.readouterr()
 
 
+def test_what_the_application_knew_outlives_news_that_it_failed_at(
+    bridge: Bridge, serve: StartApplication, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Here the number of an order, which no vendor repeats."""
+    heard: list[Task] = []
+
+    def fail_once(task: Task) -> None:
+        heard.append(task)
+        if len(heard) == 1:
+            raise RuntimeError("the database is down")
+
+    submitted = Task(id="1730621826053455", account="mjproxy", provider="mjproxy", state="order 17")
+    known = {submitted.ref: submitted}
+    url = f"{serve(callbacks.wsgi(bridge, 'mjproxy', SECRET, fail_once, known))}/{SECRET}"
+    assert requests.post(url, json=DONE, timeout=PATIENCE).status_code == 500
+    assert known == {submitted.ref: submitted}
+    assert requests.post(url, json=DONE, timeout=PATIENCE).status_code == 204
+    assert [(task.status, task.state) for task in heard] == [(Status.COMPLETED, "order 17")] * 2
+    capfd.readouterr()
+
+
 def test_news_that_the_application_failed_at_takes_no_later_news_back(bridge: Bridge) -> None:
     heard: list[Status] = []
 
