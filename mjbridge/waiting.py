@@ -181,6 +181,10 @@ def accepted(task: Task) -> Generator[None, None, None]:
         lost = WaitTimeout(f"task {task.ref} was accepted, and cannot be asked for: {error.message}", task=task)
         lost.account, lost.provider, lost.operation = error.account, error.provider, error.operation
         raise lost from error
+    except BaseException as error:
+        # Ctrl-C, for one, has no place for the task.
+        _log.warning("task %s was accepted, and %s ended the wait for it", printable(task.ref), type(error).__name__)
+        raise
 
 
 class Group:

@@ -3,7 +3,9 @@
 import json
 import os
 import pkgutil
+import signal
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -17,8 +19,8 @@ from mjbridge import Status, Task
 from mjbridge.cli.commands import cli
 from mjbridge.cli.sections import SECTIONS
 from mjbridge.emulator.transport import SECONDS
-from tests.exchanges import PROVIDERS
-from tests.processes import run
+from tests.exchanges import PROVIDERS, SOON, silent
+from tests.processes import PATIENCE, run, running, uncovered
 from tests.servers import Handler, Scripted, answering, reply
 from tests.shell import Shell
 
@@ -160,22 +162,66 @@ def test_a_failed_task_is_shown_with_its_reason_and_exit_code_1(shell: Shell) ->
 
 def test_a_wait_that_runs_out_names_the_task(shell: Shell) -> None:
     shell.environment[SECONDS] = "600"
-    done = shell("imagine", "pig", "--emulate", "apimart", "--timeout", "0.1")
+    done = shell("imagine", "pig", "--emulate", "apimart", "--timeout", "2")
     assert done.returncode == 1
     assert "emulated-apimart:task_" in done.stderr.decode()
     assert "wait again with its ref" in done.stderr.decode()
+
+
+def _account(shell: Shell, url: str) -> None:
+    (shell.folder / "mjbridge.toml").write_text(f'[accounts.main]\nprovider = "mjproxy"\nbase_url = "{url}"\n')
 
 
 def test_a_task_whose_vendor_no_longer_answers_is_named(shell: Shell, scripted: Callable[[Handler], Scripted]) -> None:
     """It is paid for: whoever keeps no progress needs its ref to ask again."""
     accepted = b'{"code": 1, "result": "17", "description": "ok"}'
     url = scripted(answering(reply(accepted), reply(status=401))).url
-    (shell.folder / "mjbridge.toml").write_text(f'[accounts.main]\nprovider = "mjproxy"\nbase_url = "{url}"\n')
+    _account(shell, url)
     done = shell("imagine", "pig")
     assert done.returncode == 1
     last = done.stderr.decode().splitlines()[-1]
     assert last.startswith("mjbridge: main (mjproxy) fetch: task main:17 was accepted, and cannot be asked for: ")
     assert last.endswith("wait again with its ref")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("imagine", "pig"),
+        ("video", "https://example.com/pig.png"),
+        ("fetch", "main:1"),
+        ("upscale", "main:1", "2"),
+        ("video", "main:1"),
+        ("inpaint", "main:1", "--prompt", "pig"),
+    ],
+)
+def test_the_time_out_bounds_the_asking_too(
+    shell: Shell, scripted: Callable[[Handler], Scripted], arguments: tuple[str, ...]
+) -> None:
+    _account(shell, scripted(silent).url)
+    started = time.monotonic()
+    done = shell(*arguments, "--timeout", "0.5")
+    assert time.monotonic() - started < SOON
+    assert done.returncode == 1
+    assert "no usable reply" in done.stderr.decode()
+
+
+def test_a_task_that_was_opened_for_another_is_named_to_who_interrupts(
+    shell: Shell, scripted: Callable[[Handler], Scripted]
+) -> None:
+    """An inpaint's own task is paid for while its answer still waits for its question."""
+    vary = b'{"id":"1","status":"SUCCESS","buttons":[{"customId":"MJ::Inpaint::1::abc::SOLO","label":"Vary"}]}'
+    accepted = b'{"code": 1, "result": "55", "description": "ok"}'
+    waiting = b'{"id": "55", "status": "SUBMITTED"}'
+    server = scripted(answering(reply(vary), reply(accepted), reply(waiting)))
+    _account(shell, server.url)
+    command = (sys.executable, "-m", "mjbridge", "inpaint", "main:1", "--prompt", "pig")
+    with running(*command, cwd=shell.folder, env=uncovered(shell.environment)) as process:
+        server.heard(3)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=PATIENCE / 2)
+    assert process.returncode == 130
+    assert "task main:55 was accepted" in told.decode()
 
 
 def test_a_paid_task_is_shown_even_where_its_pictures_cannot_be_saved(shell: Shell) -> None:

@@ -15,9 +15,12 @@ from mjbridge.cli.output import progress, saving, show_task
 from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.printing import printable
 from mjbridge.task import Status, Task
+from mjbridge.timing import REAL_TIME
 
 Ask = Callable[..., Task]
-"""A method of `Bridge`, or a function like one: the bridge, a follow-up's ref, and the command's own values."""
+"""A method of `Bridge`, or like one: the bridge, a follow-up's ref, the command's own values, and `timeout`."""
+Start = Callable[[Bridge, float], Task]
+"""Asks a bridge for a command's task within so many seconds."""
 
 
 class _Seconds(click.FloatRange):
@@ -43,7 +46,12 @@ def task_options(*, may_leave: bool = True) -> list[click.Parameter]:
         click.Option(["--download"], metavar="DIR", type=FOLDER, help="Save the pictures and clips in DIR."),
         click.Option(["--singles"], is_flag=True, help="With --download: the four singles of a grid too."),
         click.Option(
-            ["--timeout"], metavar="SECONDS", type=SECONDS, default=600, show_default=True, help="Longest wait."
+            ["--timeout"],
+            metavar="SECONDS",
+            type=SECONDS,
+            default=600,
+            show_default=True,
+            help="Longest time for asking and waiting; --download comes after.",
         ),
         click.Option(
             ["--json", "as_json"],
@@ -76,7 +84,11 @@ def new_task(name: str, ask: Ask, text: str, *parameters: click.Parameter) -> cl
     def run(config: str | None, /, account: str | None, emulate: str | None, **values: Any) -> int:
         shown = _shown(values)
         route = chosen_route(account, emulate)
-        return with_bridge(open_bridge(config, route), lambda bridge: ask(bridge, route=route, **values), **shown)
+
+        def start(bridge: Bridge, left: float) -> Task:
+            return ask(bridge, route=route, timeout=left, **values)
+
+        return with_bridge(open_bridge(config, route), start, **shown)
 
     options = [*parameters, *route_options(), *task_options()]
     return click.Command(name, callback=click.pass_obj(run), params=options, help=text)
@@ -87,21 +99,25 @@ def follow_up(name: str, ask: Ask, text: str, *parameters: click.Parameter, may_
 
     def run(config: str | None, /, ref: str, **values: Any) -> int:
         shown = _shown(values)
-        return with_bridge(open_owner(config, ref), lambda bridge: ask(bridge, ref, **values), **shown)
+
+        def start(bridge: Bridge, left: float) -> Task:
+            return ask(bridge, ref, timeout=left, **values)
+
+        return with_bridge(open_owner(config, ref), start, **shown)
 
     options = [click.Argument(["ref"]), *parameters, *task_options(may_leave=may_leave)]
     return click.Command(name, callback=click.pass_obj(run), params=options, help=text)
 
 
-def with_bridge(bridge: Bridge, start: Callable[[Bridge], Task], **shown: Any) -> int:
+def with_bridge(bridge: Bridge, start: Start, **shown: Any) -> int:
     """Run a command on a bridge of its own."""
     with bridge:
-        return finish(bridge, lambda: start(bridge), **shown)
+        return finish(bridge, start, **shown)
 
 
 def finish(
     bridge: Bridge,
-    start: Callable[[], Task],
+    start: Start,
     *,
     download: Path | None,
     timeout: float,
@@ -110,12 +126,13 @@ def finish(
     singles: bool = False,
 ) -> int:
     """Show a task's way to its end, save its pictures, print it; the exit code says whether it went well."""
+    deadline = REAL_TIME.deadline(timeout)
     with progress() as on_update:
-        task = start()
+        task = start(bridge, deadline.left)
         on_update(task)
         if not no_wait:
             with waiting.accepted(task):
-                task = bridge.wait(task, timeout, on_update)
+                task = bridge.wait(task, deadline.left, on_update)
     saved: list[Path] = []
     try:
         if download and (task.images or task.video_urls):

@@ -232,12 +232,18 @@ def _video(config: str | None, /, source: str, account: str | None, emulate: str
         if account or emulate:
             raise click.UsageError("a video of a task is made by its account, and has no --account or --emulate")
         return with_bridge(
-            open_owner(config, source), lambda bridge: bridge.animate(source, **of_task, **own), **values
+            open_owner(config, source),
+            lambda bridge, left: bridge.animate(source, timeout=left, **of_task, **own),
+            **values,
         )
     if any(of_task.values()):
         raise click.UsageError("--index and --auto are of a task's grid, and SOURCE is a picture")
     picture, route = PICTURE.convert(source, None, None), chosen_route(account, emulate)
-    return with_bridge(open_bridge(config, route), lambda bridge: bridge.video(picture, route=route, **own), **values)
+    return with_bridge(
+        open_bridge(config, route),
+        lambda bridge, left: bridge.video(picture, route=route, timeout=left, **own),
+        **values,
+    )
 
 
 VIDEO: Final = click.Command(
@@ -301,7 +307,9 @@ def cancel(config: str | None, /, ref: str, *, as_json: bool) -> None:
 @click.pass_obj
 def fetch(config: str | None, /, ref: str, *, wait: bool, **shown: Any) -> int:
     """Show the task REF as it stands."""
-    return with_bridge(open_owner(config, ref), lambda bridge: bridge.fetch(ref), no_wait=not wait, **shown)
+    return with_bridge(
+        open_owner(config, ref), lambda bridge, left: bridge.fetch(ref, timeout=left), no_wait=not wait, **shown
+    )
 
 
 fetch.params.extend(task_options(may_leave=False))
