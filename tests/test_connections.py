@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -65,18 +66,62 @@ def test_a_refused_connection_is_unavailable_and_certainly_not_accepted(
     assert (error.account, error.provider, error.operation) == ("a", provider, operation.__name__)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="what a full backlog does is the system's own")
-def test_a_connect_time_out_is_certainly_not_accepted(bridge: OpenBridge) -> None:
+def _resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """`vendor.test` leads to all of the addresses."""
+    resolve = socket.getaddrinfo
+
+    def answer(host: Any, *arguments: Any, **options: Any) -> Any:
+        names = addresses if host == "vendor.test" else (host,)
+        return [found for name in names for found in resolve(name, *arguments, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+@contextmanager
+def _full() -> Iterator[socket.socket]:
+    """A listener at every address of this machine that neither takes nor refuses another connection."""
     with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        listener = stack.enter_context(socket.create_server(("", 0), backlog=0))
         for _ in range(3):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
-            waiting.connect_ex(listener.getsockname())
+            waiting.connect_ex(("127.0.0.1", listener.getsockname()[1]))
+        yield listener
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a full backlog does is the system's own")
+def test_a_connect_time_out_is_certainly_not_accepted(bridge: OpenBridge) -> None:
+    with _full() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         error = failure(submit, bridge("mjproxy", url, connect_timeout=BRIEF))
     assert type(error) is Unavailable
     assert error.accepted == "no"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a full backlog does is the system's own")
+def test_the_time_of_a_call_bounds_the_connecting_however_many_addresses_a_name_has(
+    bridge: OpenBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _resolving(monkeypatch, *(f"127.0.0.{last}" for last in range(1, 61)))
+    with _full() as listener:
+        opened = bridge("mjproxy", f"http://vendor.test:{listener.getsockname()[1]}", connect_timeout=60)
+        started = time.monotonic()
+        error = failure(lambda each: each.imagine("pig", route="a", timeout=5 * BRIEF), opened)
+    assert time.monotonic() - started < SOON
+    assert (type(error), error.accepted) == (Unavailable, "no")
+    assert "no connection to vendor.test: ConnectTimeoutError" in str(error)
+
+
+def test_a_name_s_next_address_is_tried_where_the_first_refuses(
+    scripted: StartServer, bridge: OpenBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is sent is still about the name."""
+    server = scripted(answering(task_reply("mjproxy")))
+    _resolving(monkeypatch, "127.0.0.9", "127.0.0.1")
+    opened = bridge("mjproxy", server.url.replace("127.0.0.1", "vendor.test"))
+    for _ in range(2):
+        fetch(opened)
+    assert [b"\r\nHost: vendor.test:" in request for request in server.requests] == [True, True]
 
 
 def test_a_failed_tls_handshake_is_certainly_not_accepted(scripted: StartServer, bridge: OpenBridge) -> None:

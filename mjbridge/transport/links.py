@@ -3,7 +3,6 @@
 import ipaddress
 import math
 import re
-import socket
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import urllib3
 
 from mjbridge.errors import MalformedReply, Unavailable
 from mjbridge.timing import Deadline
-from mjbridge.transport.sockets import Countdown, PunctualAdapter
+from mjbridge.transport.sockets import Countdown, PunctualAdapter, resolved
 from mjbridge.wire import Content, is_http
 
 _MOST_REDIRECTS: Final = 5
@@ -128,7 +127,7 @@ class Links:
         name = parts.hostname or ""
         if proxied and not _is_literal(name):
             return [""]
-        found = _resolved(name, parts.port or _PORTS[parts.scheme])
+        found = resolved(name, parts.port or _PORTS[parts.scheme])
         allowed = [each for each in found if is_public(each) or each in self._own()][:_MOST_ADDRESSES]
         if not allowed:
             raise Unavailable(f"{name} is at {', '.join(found)}, which is not public: no picture is read from there")
@@ -136,7 +135,7 @@ class Links:
 
     def _own(self) -> list[str]:
         try:
-            return _resolved(urlsplit(self._home).hostname or "", None)
+            return resolved(urlsplit(self._home).hostname or "", None)
         except (OSError, ValueError):
             return []
 
@@ -223,14 +222,6 @@ def _embedded(address: _Address) -> _Address:
         return address
     translated = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
     return address.ipv4_mapped or translated or address
-
-
-def _resolved(name: str, port: int | None) -> list[str]:
-    try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except UnicodeError:
-        raise ValueError(f"{name!r} is no host's name") from None
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 def _is_literal(name: str) -> bool:

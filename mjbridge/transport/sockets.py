@@ -1,7 +1,8 @@
 """Connections that keep time: whatever a vendor sends, however slowly, ends with the exchange it belongs to.
 
 urllib3's read time-out begins anew with each byte, so that a header, a chunk's extension or an empty gzip block at a
-time could hold a call for ever. Here every read of a socket is given what is left of the whole exchange.
+time could hold a call for ever, and its connect time-out with each address of a name. Here every connect and every read
+of a socket is given what is left of the whole exchange.
 """
 
 import http.client
@@ -12,6 +13,8 @@ from functools import partial
 from typing import Any
 
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 
 class Countdown:
@@ -27,12 +30,21 @@ class Countdown:
         self._until = self._clock() + whole
         self._silence = silence
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no time left."""
+        return self._until <= self._clock()
+
     def left(self) -> float:
         """Seconds that the next read may take; `TimeoutError` when the time is over."""
+        return self.part(self._silence)
+
+    def part(self, most: float) -> float:
+        """What is left of so many seconds; `TimeoutError` when the time is over."""
         left = self._until - self._clock()
         if left <= 0:
             raise TimeoutError("the exchange did not end in time")
-        return min(left, self._silence)
+        return min(left, most)
 
 
 class PunctualAdapter(HTTPAdapter):
@@ -51,16 +63,54 @@ class PunctualAdapter(HTTPAdapter):
 
 
 class _Opener:
-    """Opens connections of a kind, plain, TLS or SOCKS, that read their replies in time."""
+    """Opens connections of a kind, plain, TLS or SOCKS, that are made and read their replies in time."""
 
-    def __init__(self, kind: Callable[..., Any], countdown: Countdown) -> None:
+    def __init__(self, kind: Any, countdown: Countdown) -> None:
         self._kind = kind
+        self._countdown = countdown
         self._reply = partial(_Reply, countdown)
+        # A SOCKS proxy looks the name up itself.
+        self._is_direct = kind._new_conn is HTTPConnection._new_conn  # noqa: SLF001 urllib3 has no other place to step in
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         connection = self._kind(*args, **kwargs)
         connection.response_class = self._reply
+        if self._is_direct:
+            connection._new_conn = partial(self._connect, connection, connection._new_conn)  # noqa: SLF001 as above
         return connection
+
+    def _connect(self, connection: Any, connect: Callable[[], socket.socket]) -> socket.socket:
+        """One address after another: urllib3 would give each of them the whole time-out."""
+        name, most = connection.host, connection.timeout
+        addresses = _several(name, connection.port)
+        try:
+            while True:
+                connection.host, connection.timeout = addresses.pop(0), self._countdown.part(most)
+                try:
+                    return connect()
+                except (NewConnectionError, ConnectTimeoutError):
+                    if not addresses or self._countdown.is_over:
+                        raise
+        finally:
+            connection.host, connection.timeout = name, most
+
+
+def resolved(name: str, port: int | None) -> list[str]:
+    """The addresses that a name leads to. `OSError` if to none, `ValueError` for what is no name."""
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise ValueError(f"{name!r} is no host's name") from None
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def _several(name: str, port: int) -> list[str]:
+    """A name's addresses, or the name itself where there is no choice: urllib3 tells what is wrong with it."""
+    try:
+        addresses = resolved(name, port)
+    except (OSError, ValueError):
+        return [name]
+    return addresses if len(addresses) > 1 else [name]
 
 
 class _Reply(http.client.HTTPResponse):
