@@ -179,9 +179,12 @@ class Account:
             return b"".join(content.chunks)
 
     @contextmanager
-    def open(self, url: str, limit: int, start: int = 0) -> Generator[Content, None, None]:
+    def open(
+        self, url: str, limit: int, start: int = 0, deadline: Deadline = FOREVER
+    ) -> Generator[Content, None, None]:
         """What is behind a link, as it comes (see `Transport.open`); the key is not sent."""
-        with self._telling("download"), self.transport.open(url, limit, start) as content:
+        timeout = None if deadline.left == math.inf else deadline.left
+        with self._telling("download"), self.transport.open(url, limit, start, timeout) as content:
             yield content
 
     def _submit(self, command: Command, conversation: "_Conversation") -> Task:

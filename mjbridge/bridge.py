@@ -1,5 +1,6 @@
 """`Bridge`: what applications use."""
 
+import math
 import random
 import threading
 import time
@@ -220,15 +221,18 @@ class Bridge(Vocabulary):
         folder: str | Path,
         *,
         singles: bool = False,
+        timeout: float = math.inf,
         on_progress: Callable[[downloads.Progress], object] | None = None,
     ) -> list[Path]:
         """Save a completed task's pictures and clips, its grid or single picture first, under names made of its id.
 
         `singles` cuts a grid (extra `pictures`) whose single pictures the vendor does not give. What is there already
-        is not fetched again. `on_progress` is called with each step, by one thread at a time.
+        is not fetched again, and what broke off, at `timeout` too, goes on where the server can; without one a file may
+        take as long as it comes. `on_progress` is called with each step, by one thread at a time.
         """
         account, _ = self._owner(task)
-        return downloads.save(task, Path(folder), account, singles=singles, on_progress=on_progress)
+        deadline = self._timing.deadline(timeout)
+        return downloads.save(task, Path(folder), account, deadline, singles=singles, on_progress=on_progress)
 
     def receive(self, body: bytes | str, account: str, known: callbacks.Known | None = None) -> Task | None:
         """The task that an account's vendor tells of in a callback, folded into what is known of it; None if no news.

@@ -18,6 +18,7 @@ from mjbridge.errors import InvalidCommand, MalformedReply, MJBridgeError, Unava
 from mjbridge.partials import Partial
 from mjbridge.pictures import PICTURE, VIDEO, Kind
 from mjbridge.task import Action, Status, Task
+from mjbridge.timing import FOREVER, Deadline
 from mjbridge.wire import Content
 
 _THREADS: Final = 4
@@ -54,7 +55,13 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def save(
-    task: Task, folder: Path, account: Account, *, singles: bool = False, on_progress: OnProgress | None = None
+    task: Task,
+    folder: Path,
+    account: Account,
+    deadline: Deadline = FOREVER,
+    *,
+    singles: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> list[Path]:
     """Save a completed task's files: `<id>` the grid or single picture, `<id>_1` ... the singles, `<id>_video_1` ...
 
@@ -72,7 +79,7 @@ def save(
     except (OSError, ValueError) as error:
         raise _unwritable(folder, error) from None
     try:
-        outcomes = _Download(account, task.id, on_progress).outcomes(files)
+        outcomes = _Download(account, task.id, deadline, on_progress).outcomes(files)
         if singles and _is_grid(task):
             outcomes = _with_singles(outcomes, folder / _safe(task.id), len(task.image_urls))
     except OSError as error:
@@ -133,9 +140,10 @@ def _with_singles(outcomes: _Outcomes, grid: Path, given: int) -> _Outcomes:
 class _Download:
     """The files of one task on their way, a few at a time."""
 
-    def __init__(self, account: Account, task_id: str, on_progress: OnProgress | None) -> None:
+    def __init__(self, account: Account, task_id: str, deadline: Deadline, on_progress: OnProgress | None) -> None:
         self._account = account
         self._task_id = task_id
+        self._deadline = deadline
         self._on_progress = on_progress
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -165,7 +173,7 @@ class _Download:
     def _proxied(self, file: _File, dead: MJBridgeError) -> Path | MJBridgeError:
         """The task's picture through the vendor's own image proxy, for a link that is dead."""
         try:
-            return _written(file.stem, self._account.image(self._task_id))
+            return _written(file.stem, self._account.image(self._task_id, self._deadline))
         except MJBridgeError:
             return dead
 
@@ -173,7 +181,7 @@ class _Download:
         with partials.left(file.stem) or nullcontext() as left:
             # What has changed since it broke off is fetched anew.
             for start in (left.size, 0) if left else (0,):
-                with self._account.open(file.url, file.kind.limit, start) as content:
+                with self._account.open(file.url, file.kind.limit, start, self._deadline) as content:
                     mark = _mark(file.url, content.tag)
                     if left and content.start and mark == left.mark:
                         return self._received(file, left, content)

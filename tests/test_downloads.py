@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from mjbridge.downloads import Progress
 from mjbridge.emulator import Emulator, application
 from mjbridge.emulator import pictures as emulated
 from mjbridge.testing import FakeTransport
-from tests.exchanges import OpenBridge, StartServer
+from tests.exchanges import BRIEF, ENDLESS, SOON, OpenBridge, StartServer
 from tests.files import MP4, PNG, TAG, breaking_off, done, names, serving
 from tests.processes import PATIENCE, run
 from tests.rehearsals import scripted
@@ -347,6 +348,20 @@ def test_who_sends_too_slowly_is_given_up(scripted: StartServer, bridge: OpenBri
     with pytest.raises(mjbridge.Unavailable, match="broke off after"):
         bridge("apimart", connect_timeout=0.2, read_timeout=0.2).download(done(f"{server.url}/g"), tmp_path)
     assert names(tmp_path) == []
+
+
+def test_the_time_of_a_download_bounds_it_however_steadily_the_file_comes(
+    scripted: StartServer, bridge: OpenBridge, tmp_path: Path
+) -> None:
+    def endless(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)
+        connection.drip(bytes(1000), ENDLESS, BRIEF / 5)
+
+    started = time.monotonic()
+    with pytest.raises(mjbridge.Unavailable, match="broke off"):
+        bridge().download(done(f"{scripted(endless).url}/g"), tmp_path, timeout=5 * BRIEF)
+    assert time.monotonic() - started < SOON
 
 
 def test_a_task_of_a_million_pictures_is_refused(bridge: OpenBridge, tmp_path: Path) -> None:
