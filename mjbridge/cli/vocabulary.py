@@ -201,7 +201,7 @@ _OF_MIDJOURNEY: Final[tuple[click.Command, ...]] = (
         Bridge.remix,
         "Vary picture NUMBER (1-4) of the grid REF by a new prompt.",
         _number(),
-        _words(),
+        _words("What it shall show. Without it some vendors ask: `mjbridge confirm` answers."),
         click.Option(["--strength"], type=_choice(Strength), help="How far from the picture."),
     ),
     follow_up(
@@ -211,7 +211,7 @@ _OF_MIDJOURNEY: Final[tuple[click.Command, ...]] = (
             "Answer the task REF, which needs input.",
             "Such a task is left by `mjbridge inpaint`, and by remix at some vendors.",
         ),
-        _words(),
+        _words("What it shall show (default: what the parent task shows)."),
         _picture("--mask", help="White is painted anew, black is kept."),
     ),
     follow_up(
@@ -251,7 +251,7 @@ VIDEO: Final = click.Command(
     callback=click.pass_obj(_video),
     help=_lines(
         "Make clips that begin with SOURCE.",
-        "SOURCE is a file, a URL, or the REF of a task. For example:",
+        "SOURCE is a file, a URL, or the REF of a task: then --account and --emulate are refused. For example:",
         'mjbridge video harbour.png --prompt "the boats leave" --download out',
     ),
     params=[
