@@ -2,13 +2,15 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import IO, Any, Final
 
 from mjbridge.errors import ConfigError
 from mjbridge.records.windows import BLOCK, Damaged
 
 _LONGEST_MAGIC: Final = 6
-_ZSTD_INPUT: Final = 1024
+_INPUT: Final = 1024
+"""Bytes read at a time, few since zstandard bounds no output: of these it makes some thirty megabytes at most."""
 
 
 class _Buffered(io.RawIOBase):
@@ -48,13 +50,48 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _unpacked(file: Any, errors: tuple[type[Exception], ...]) -> Iterator[bytes]:
-    try:
-        yield from _pieces(file)
-    except errors as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's fault, not the data's
-        raise Damaged(str(error)) from None
+def _streams(
+    file: IO[bytes],
+    begin: Callable[[], Any],
+    unpack: Callable[[Any, bytes], Iterator[bytes]],
+    error: type[Exception],
+    padding: int = 0,
+) -> Iterator[bytes]:
+    """What is in compressed streams, one behind the other, perhaps with NULs between them, by so many at a time.
+
+    By object: the libraries' own files leave out, without a word, what stands behind the first stream and is no other,
+    or do not tell a cut stream from a whole one.
+    """
+    stream, place, data = begin(), "", b""
+    while data := data or file.read(_INPUT):
+        if stream.eof:
+            data = _without_padding(data, padding)
+            if not data:
+                continue
+            stream, place = begin(), "behind a whole stream: "
+        try:
+            yield from unpack(stream, data)
+        except error as reason:
+            raise Damaged(f"{place}{reason}") from None
+        data = stream.unused_data if stream.eof else b""
+    if not stream.eof:
+        raise Damaged(f"{place}Compressed file ended before the end-of-stream marker was reached")
+
+
+def _without_padding(data: bytes, padding: int) -> bytes:
+    # Streams that are padded are aligned as well, and so is what is read at a time.
+    count = len(data) - len(data.lstrip(b"\0"))
+    return data[count - count % padding :] if padding else data
+
+
+def _bounded(stream: Any, data: bytes) -> Iterator[bytes]:
+    yield stream.decompress(data, BLOCK)
+    while not (stream.eof or stream.needs_input):
+        yield stream.decompress(b"", BLOCK)
+
+
+def _unbounded(stream: Any, data: bytes) -> Iterator[bytes]:
+    yield from _pieces(io.BytesIO(stream.decompress(data)))
 
 
 # The libraries are imported where they are needed, so that `import mjbridge` stays light.
@@ -64,37 +101,30 @@ def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
     import gzip  # noqa: PLC0415 see above
     import zlib  # noqa: PLC0415 see above
 
-    return _unpacked(gzip.GzipFile(fileobj=file), (EOFError, zlib.error, OSError))
+    opened: Any = gzip.GzipFile(fileobj=file)
+    try:
+        yield from _pieces(opened)
+    except (EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the data's
+        raise Damaged(str(error)) from None
 
 
 def _bunzipped(file: IO[bytes]) -> Iterator[bytes]:
     import bz2  # noqa: PLC0415 see above
 
-    return _unpacked(bz2.BZ2File(file), (EOFError, OSError))
+    return _streams(file, bz2.BZ2Decompressor, _bounded, OSError)
 
 
 def _unxzed(file: IO[bytes]) -> Iterator[bytes]:
     import lzma  # noqa: PLC0415 see above
 
-    return _unpacked(lzma.LZMAFile(file), (EOFError, lzma.LZMAError))
+    return _streams(file, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), _bounded, lzma.LZMAError, padding=4)
 
 
 def _unzstded(file: IO[bytes]) -> Iterator[bytes]:
-    # By object, since zstandard's own reader does not tell a cut stream from a whole one; and by little input at a
-    # time, since it bounds no output: a kilobyte is some thirty megabytes at most, which go on block by block.
     library = zstandard()
-    frame = library.ZstdDecompressor().decompressobj()
-    try:
-        while data := file.read(_ZSTD_INPUT):
-            while data:
-                if frame.eof:
-                    frame = library.ZstdDecompressor().decompressobj()
-                yield from _pieces(io.BytesIO(frame.decompress(data)))
-                data = frame.unused_data if frame.eof else b""
-    except library.ZstdError as error:
-        raise Damaged(str(error)) from None
-    if not frame.eof:
-        raise Damaged("Compressed file ended before the end-of-stream marker was reached")
+    return _streams(file, lambda: library.ZstdDecompressor().decompressobj(), _unbounded, library.ZstdError)
 
 
 def zstandard() -> Any:
