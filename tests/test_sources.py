@@ -70,6 +70,7 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "xz, padded": lambda data: lzma.compress(data[:100]) + bytes(2048) + lzma.compress(data[100:]) + bytes(4),
     "zstd": zstandard.compress,
     "zstd, in two frames": lambda data: zstandard.compress(data[:100]) + zstandard.compress(data[100:]),
+    "zstd, by pzstd": lambda data: b"\x50\x2a\x4d\x18\4\0\0\0size" + zstandard.compress(data),
 }
 
 

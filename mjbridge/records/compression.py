@@ -141,4 +141,6 @@ MAGICS: Final[Mapping[bytes, Callable[[IO[bytes]], Iterator[bytes]]]] = {
     b"BZh": _bunzipped,
     b"\xfd7zXZ\x00": _unxzed,
     b"\x28\xb5\x2f\xfd": _unzstded,
+    # A frame to be skipped, as pzstd begins with one.
+    **dict.fromkeys((bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60)), _unzstded),
 }
