@@ -32,6 +32,7 @@ TABLE = b"id,status,imageUrl,buttons\r\n" + b"".join(
     f'{each["id"]},SUCCESS,g,"{json.dumps(each["buttons"]).replace(chr(34), chr(34) * 2)}"\r\n'.encode()
     for each in RECORDS
 )
+HEADER, *ROWS = TABLE.splitlines()
 FORMS: dict[str, bytes] = {
     "lines": LINES,
     "lines of Windows": LINES.replace(b"\n", b"\r\n") + b"\r\n",
@@ -50,6 +51,7 @@ FORMS: dict[str, bytes] = {
     "a page of Windows with a record a line": b'{"data":\r\n[\r\n' + LINES.replace(b"\n", b"\r\n,\r\n") + b"\r\n]}\r\n",
     "a page a line": b"\n".join(b'{"list": [' + json.dumps(each).encode() + b"]}" for each in RECORDS),
     "CSV": TABLE,
+    "CSV, of joined files": b"\n".join([HEADER, *ROWS[:2], HEADER, ROWS[2], codecs.BOM_UTF8 + HEADER + b"\r", ROWS[3]]),
 }
 # With a byte order mark: Python writes one where the end is not named.
 RECODED: dict[str, bytes] = {
@@ -83,7 +85,7 @@ def test_any_form_in_any_compression_is_the_same_records(form: str, compression:
     assert [task.buttons[0].custom_id for task in tasks] == ["b1", "b2", "b3", "b4"]
 
 
-@pytest.mark.parametrize("form", sorted(set(FORMS) - {"CSV"}))
+@pytest.mark.parametrize("form", [form for form in FORMS if not form.startswith("CSV")])
 def test_each_record_stands_where_its_offset_says(form: str) -> None:
     document = FORMS[form]
     for block in sources.blocks(document):

@@ -36,7 +36,10 @@ def rows(window: Window) -> Iterator[Block]:
     """Each row as a JSON object, mostly of texts: the lenient readers take them. A column may stand twice."""
     line = window.data.partition(b"\n")[0]
     separator = delimiter(line) or ","
-    keys = [msgspec.json.encode(name) + b":" for name in _columns(line, separator)]
+    columns = _columns(line, separator)
+    # Files that were joined have theirs once more, with their byte order marks.
+    headers = (columns, [f"\ufeff{columns[0]}", *columns[1:]])
+    keys = [msgspec.json.encode(name) + b":" for name in columns]
     window.drop(len(line) + 1)
     offset = window.offset
     lines = _Lines(window)
@@ -44,7 +47,8 @@ def rows(window: Window) -> Iterator[Block]:
     table = own.reader(lines, delimiter=separator, strict=True)
     while True:
         try:
-            record, fault = _row(next(table, None), keys)
+            row = next(table, None)
+            record, fault = _row([] if row in headers else row, keys)
         except (own.Error, _TooLarge) as error:
             record, fault = None, f"not CSV: {error}"
         if record is None and not fault:
