@@ -3,7 +3,7 @@
 import pytest
 
 from mjbridge import Task, records
-from mjbridge.records import documents, sources, tabular, windows
+from mjbridge.records import documents, tabular, windows
 from mjbridge.records.sources import Source
 from mjbridge.records.streams import Reject
 
@@ -23,5 +23,5 @@ def told_ids(source: Source) -> list[str]:
 
 def lower_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a record be `LIMIT` bytes and no more."""
-    for module in (sources, documents, tabular, windows):
+    for module in (documents, tabular, windows):
         monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)

@@ -189,6 +189,27 @@ def test_a_row_longer_than_any_record_costs_the_line_it_begins_in(line: bytes, m
     assert isinstance(last, Task)
 
 
+@pytest.mark.parametrize("before", [b"", b'2,"\n'])
+def test_a_line_of_a_table_longer_than_any_record_is_one_reject(before: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And never held, though a quote before it makes it a part of another row."""
+    lower_limit(monkeypatch)
+    size = 20 * LIMIT
+    table = b"id,prompt\n1,a\n" + before + b'3,"' + b"x" * size + b"\n4,b\n"
+    tracemalloc.start()
+    first, *others, reject, last = read(io.BytesIO(table))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(first, Task)
+    assert [bytes(each.record) for each in others if isinstance(each, Reject)] == list(filter(None, [before]))
+    assert isinstance(reject, Reject)
+    assert len(reject.record) == windows.FIRST_BYTES
+    assert f"of {size + 3} bytes" in reject.reason
+    assert table[reject.offset :].startswith(bytes(reject.record))
+    assert isinstance(last, Task)
+    assert last.id == "4"
+    assert peak < 6 * LIMIT
+
+
 def test_a_column_that_stands_twice_is_a_key_that_stands_twice() -> None:
     (task,) = read(b"id,status,id\n1,SUCCESS,2\n")
     assert isinstance(task, Task)
@@ -254,24 +275,21 @@ def test_a_text_that_goes_no_further_gives_what_is_whole_and_says_so(end: bytes)
     assert "damaged" in reject.reason
 
 
+NO_STREAMS: dict[str, Callable[[bytes], bytes]] = {
+    "garbage": lambda _: b"garbage",
+    "a line end": lambda _: b"\n",
+    "not only NULs": lambda _: bytes(7) + b"\n",
+    "a wrong byte": lambda stream: b"\0" + stream[1:],
+    "a cut stream": lambda stream: stream[:-9],
+    "another compression": lambda stream: (bz2 if stream.startswith(b"\xfd") else lzma).compress(LINES),
+}
+
+
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])
-@pytest.mark.parametrize(
-    "behind",
-    [
-        lambda _: b"garbage",
-        lambda _: b"\n",
-        lambda _: bytes(7) + b"\n",
-        lambda stream: b"\0" + stream[1:],
-        lambda stream: stream[:-9],
-        lambda stream: bz2.compress(LINES) if stream.startswith(b"\xfd") else lzma.compress(LINES),
-    ],
-    ids=["garbage", "a line end", "not only NULs", "a wrong byte", "a cut stream", "another compression"],
-)
-def test_what_stands_behind_a_compressed_stream_and_is_no_other_is_told(
-    name: str, behind: Callable[[bytes], bytes]
-) -> None:
+@pytest.mark.parametrize("behind", NO_STREAMS)
+def test_what_stands_behind_a_compressed_stream_and_is_no_other_is_told(name: str, behind: str) -> None:
     stream = COMPRESSIONS[name](LINES + b"\n")
-    *tasks, reject = read(stream + behind(stream))
+    *tasks, reject = read(stream + NO_STREAMS[behind](stream))
     assert told_ids(stream) == [task.id for task in tasks[: len(RECORDS)] if isinstance(task, Task)]
     assert isinstance(reject, Reject)
     assert "damaged" in reject.reason

@@ -20,7 +20,6 @@ import msgspec
 from mjbridge.fields import Record
 from mjbridge.records import compression, documents, encodings, tabular
 from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_object, too_large
-from mjbridge.wire import JSON_LIMIT
 
 _OTHER_FILES: Final = {
     b"PAR1": "a Parquet file holds columns: they are read by pyarrow and mjbridge.arrow",
@@ -158,7 +157,7 @@ def _stands_alone(line: bytes, before: bytes) -> bool:
 def _lines(window: Window) -> Iterator[Block]:
     while True:
         end = window.data.rfind(b"\n") + 1
-        if len(window.data) > JSON_LIMIT and not 0 <= window.data.find(b"\n") <= JSON_LIMIT:
+        if window.has_long_line:
             yield _long_line(window)
         elif end:
             yield _line_block(window, window.data[: end - 1])
@@ -183,9 +182,5 @@ def _line_block(window: Window, data: bytes) -> Block:
 
 def _long_line(window: Window) -> Block:
     offset, first = window.offset, window.data[:FIRST_BYTES]
-    while (end := window.data.find(b"\n")) < 0:
-        window.drop(len(window.data))
-        if not window.grow():
-            break
-    window.drop(end if end >= 0 else len(window.data))
+    window.drop_line()
     return too_large(window, offset, first)

@@ -8,7 +8,7 @@ import msgspec
 
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import decode_json
-from mjbridge.records.windows import ID_KEYS, Block, Window
+from mjbridge.records.windows import FIRST_BYTES, ID_KEYS, Block, Window, oversized
 from mjbridge.wire import JSON_LIMIT
 
 _JSON_BEGINS: Final = ("[{", '["', '{"')
@@ -54,9 +54,12 @@ def rows(window: Window) -> Iterator[Block]:
         if record is None and not fault:
             return
         written = lines.first() if fault else lines.all()
-        if fault or record:
+        size = _size(written)
+        if size > len(written):
+            yield oversized(window.name, offset, size, written)
+        elif fault or record:
             yield Block(window.name, [written if fault else record or b""], [offset], fault)
-        offset += len(written)
+        offset += size
 
 
 def _own_csv() -> Any:
@@ -112,7 +115,7 @@ class _Lines:
     def __next__(self) -> str:
         line = self._again.pop() if self._again else next(self._source)
         self._read.append(line)
-        self._size += len(line)
+        self._size += _size(line)
         if self._size > JSON_LIMIT:
             raise _TooLarge(f"a row of more than {JSON_LIMIT} bytes")
         return line.decode("utf-8", "surrogateescape")
@@ -135,9 +138,21 @@ class _Lines:
         self._size = 0
 
 
+class _Beginning(bytes):
+    """The beginning of a line that is longer than any record."""
+
+    size = 0
+
+
+def _size(line: bytes) -> int:
+    return line.size if isinstance(line, _Beginning) else len(line)
+
+
 def _lines(window: Window) -> Iterator[bytes]:
     while True:
-        end = window.data.rfind(b"\n") + 1 or (len(window.data) if len(window.data) > JSON_LIMIT else 0)
+        if window.has_long_line:
+            yield _beginning(window)
+        end = window.data.rfind(b"\n") + 1
         lines = window.data[:end].splitlines(keepends=True)
         window.drop(end)
         yield from lines
@@ -145,3 +160,10 @@ def _lines(window: Window) -> Iterator[bytes]:
             break
     if window.data and not window.fault:
         yield window.data
+
+
+def _beginning(window: Window) -> _Beginning:
+    offset, line = window.offset, _Beginning(window.data[:FIRST_BYTES])
+    window.drop_line()
+    line.size = window.offset - offset
+    return line

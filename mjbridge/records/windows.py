@@ -75,6 +75,19 @@ class Window:
         self.data = self.data[count:]
         self.offset += count
 
+    @property
+    def has_long_line(self) -> bool:
+        """Whether it begins with a line that is longer than any record."""
+        return len(self.data) > JSON_LIMIT and not 0 <= self.data.find(b"\n") <= JSON_LIMIT
+
+    def drop_line(self) -> None:
+        """Forget a line, however long, but for its end."""
+        while (end := self.data.find(b"\n")) < 0:
+            self.drop(len(self.data))
+            if not self.grow():
+                return
+        self.drop(end)
+
     def block(self, places: Iterable[Place]) -> Block:
         """The records at these places."""
         return Block.of(self.data, places, self.name, self.offset)
@@ -93,9 +106,13 @@ class Window:
 
 def too_large(window: Window, offset: int, first: bytes) -> Block:
     """The record that began at `offset` and ended where the window begins, by its first bytes."""
-    size = window.offset - offset
+    return oversized(window.name, offset, window.offset - offset, first)
+
+
+def oversized(source: str, offset: int, size: int, record: bytes) -> Block:
+    """A record that is too large to be read, by its first bytes."""
     reason = f"a record of {size} bytes: those of more than {JSON_LIMIT} are not read, and only its beginning is kept"
-    return Block(window.name, [first], [offset], reason)
+    return Block(source, [record[:FIRST_BYTES]], [offset], reason)
 
 
 def is_json_object(line: bytes) -> bool:
