@@ -51,6 +51,10 @@ FORMS: dict[str, bytes] = {
     "a page of Windows with a record a line": b'{"data":\r\n[\r\n' + LINES.replace(b"\n", b"\r\n,\r\n") + b"\r\n]}\r\n",
     "a page a line": b"\n".join(b'{"list": [' + json.dumps(each).encode() + b"]}" for each in RECORDS),
     "CSV": TABLE,
+    "CSV behind blank lines": b"\r\n \n" + TABLE,
+    "CSV for Excel": b"sep=,\r\n" + TABLE,
+    "CSV for Excel, by tabs": b'"SEP=\t"\n\n'
+    + TABLE.replace(b",", b"\t", 3).replace(b",S", b"\tS").replace(b",g,", b"\tg\t"),
     "CSV, of joined files": b"\n".join([HEADER, *ROWS[:2], HEADER, ROWS[2], codecs.BOM_UTF8 + HEADER + b"\r", ROWS[3]]),
 }
 # With a byte order mark: Python writes one where the end is not named.
@@ -360,7 +364,9 @@ def test_spans_inside_a_long_line_are_not_read_beyond_their_ends(
     assert max(read) > 90_000
 
 
-@pytest.mark.parametrize("form", ["a list", "CSV", "a byte order mark", "pretty, one behind the other", "UTF-16"])
+@pytest.mark.parametrize(
+    "form", ["a list", "CSV", "CSV for Excel", "a byte order mark", "pretty, one behind the other", "UTF-16"]
+)
 def test_a_file_that_has_to_be_read_from_its_beginning_has_no_spans(form: str, tmp_path: Path) -> None:
     path = tmp_path / "records"
     path.write_bytes((FORMS | RECODED)[form])
@@ -404,7 +410,8 @@ def test_any_bytes_at_all_are_tasks_and_rejects_that_stand_in_them(pieces: list[
     assert all(item.number == number for number, item in rejects)
     assert [item.offset for _, item in rejects] == sorted(item.offset for _, item in rejects)
     # A row of a table is told as the object that it is.
-    is_table = tabular.delimiter(document.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0])
+    text = document.removeprefix(codecs.BOM_UTF8)
+    is_table = tabular.delimiter(text[tabular.before_header(text) :].partition(b"\n")[0])
     if not is_table and not document.startswith((*compression.MAGICS, *encodings.MARKS)):
         assert all(document[item.offset :].startswith(bytes(item.record)) for _, item in rejects)
     json.loads(b"[" + b",".join(item.to_json() for _, item in rejects) + b"]")

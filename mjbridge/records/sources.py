@@ -69,7 +69,7 @@ def spans(path: str) -> list[Span] | None:
         size = os.fstat(file.fileno()).st_size
         head = file.read(BLOCK)
     other = (*compression.MAGICS, *encodings.MARKS, codecs.BOM_UTF8, *_OTHER_FILES)
-    is_plain = not head.startswith(other) and _form(head) is _lines
+    is_plain = not head.startswith(other) and _form(head[tabular.before_header(head) :]) is _lines
     return [Span(path, start, min(start + SPAN, size)) for start in range(0, size, SPAN)] if is_plain else None
 
 
@@ -117,6 +117,7 @@ def _of_file(file: IO[Any], name: str) -> Iterator[Block]:
         return
     while not is_json_object(_first_line(window.data)) and len(window.data) < BLOCK and window.grow():
         pass  # a first line that is a record says enough; anything else takes a longer look
+    window.drop(tabular.before_header(window.data))
     yield from _form(window.data)(window)
     if window.fault:
         yield window.unreadable(window.fault)

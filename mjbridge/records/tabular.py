@@ -1,6 +1,7 @@
 """CSV, each row as a JSON object."""
 
 import operator
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,10 +15,20 @@ from mjbridge.wire import JSON_LIMIT
 _JSON_BEGINS: Final = ("[{", '["', '{"')
 _DELIMITERS: Final = (",", ";", "\t")
 
+# Blank lines, and the one that tells Excel what separates the columns.
+_BEFORE_HEADER: Final = re.compile(rb'(?:[ \t\r]*+\n|"?sep=."?\r?\n)*+', re.IGNORECASE)
+
 
 def delimiter(line: bytes) -> str | None:
     """What separates the columns of a header, which names an id; None if the line is none."""
     return next((each for each in _DELIMITERS if _names_an_id(_columns(line, each))), None)
+
+
+def before_header(data: bytes) -> int:
+    """How much stands before a table's header; 0 where there is none."""
+    found = _BEFORE_HEADER.match(data)
+    end = found.end() if found else 0
+    return end if end and delimiter(data[end:].partition(b"\n")[0]) else 0
 
 
 def _columns(line: bytes, separator: str) -> list[str]:
