@@ -22,6 +22,7 @@ def told_ids(source: Source) -> list[str]:
 
 
 def lower_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a record be `LIMIT` bytes and no more."""
+    """Let a record be `LIMIT` bytes and no more, and a task of our own four times as many."""
     for module in (documents, tabular, windows):
         monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
+    monkeypatch.setattr(windows, "TASK_LIMIT", 4 * LIMIT)

@@ -1,9 +1,10 @@
 """SQL tables, as a source of records and as a place for tasks, through SQLAlchemy (extra `sql`)."""
 
+import itertools
 import json
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ import msgspec
 from mjbridge.bulk.files import Lines, Sink, file_of, whole_file
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.fields import Record
-from mjbridge.records.windows import ID_KEYS, Block
+from mjbridge.records.windows import ID_KEYS, Block, limit, oversized
 from mjbridge.task import Task, decode
 
 try:
@@ -55,8 +56,17 @@ def blocks(url: str, table: str) -> Iterator[Block]:
         is_own = _VERSION in source.columns
         for rows in found.partitions():
             plain = ({name: _plain(value) for name, value in row.items()} for row in rows)
-            records: list[Record] = [_encoded(_canonical(row) if is_own else row) for row in plain]
-            yield Block(name, records, [0] * len(records))
+            records = (_encoded(_canonical(row) if is_own else row) for row in plain)
+            yield from _blocks(name, records)
+
+
+def _blocks(name: str, records: Iterable[bytes]) -> Iterator[Block]:
+    for is_read, some in itertools.groupby(records, lambda record: len(record) <= limit(record)):
+        if is_read:
+            found: list[Record] = [*some]
+            yield Block(name, found, [0] * len(found))
+        else:
+            yield from (oversized(name, 0, len(record), record) for record in some)
 
 
 def _connected(engine: sql.Engine) -> sql.Connection:

@@ -16,6 +16,11 @@ BLOCK: Final = 2**18
 FIRST_BYTES: Final = 1024
 """How much is kept of a record that is too large to be read."""
 
+TASK_LIMIT: Final = 4 * JSON_LIMIT
+"""Bytes of a task that was written here: it holds its record, and much of that once more in its fields."""
+
+_TASK: Final = b'{"schema_version"'
+
 ID_KEYS: Final = ("id", "mj_id", "_id", "Id", "task_id")
 """What records, and the tables of those who store them, call a task's id."""
 
@@ -43,6 +48,11 @@ class Block(msgspec.Struct, frozen=True):
 
 class Damaged(Exception):
     """Data cannot be decompressed, or decoded, any further."""
+
+
+def limit(data: bytes, position: int = 0) -> int:
+    """How many bytes a record may be that begins there."""
+    return TASK_LIMIT if data.startswith(_TASK, position) else JSON_LIMIT
 
 
 class Window:
@@ -78,7 +88,8 @@ class Window:
     @property
     def has_long_line(self) -> bool:
         """Whether it begins with a line that is longer than any record."""
-        return len(self.data) > JSON_LIMIT and not 0 <= self.data.find(b"\n") <= JSON_LIMIT
+        most = limit(self.data)
+        return len(self.data) > most and not 0 <= self.data.find(b"\n") <= most
 
     def drop_line(self) -> None:
         """Forget a line, however long, but for its end."""
@@ -94,7 +105,7 @@ class Window:
 
     def unreadable(self, fault: str) -> Block:
         """What is left, as one record that cannot be read."""
-        return Block(self.name, [self.data[:JSON_LIMIT]], [self.offset], fault)
+        return Block(self.name, [self.data[: limit(self.data)]], [self.offset], fault)
 
     def _next(self) -> bytes | None:
         try:
@@ -111,7 +122,8 @@ def too_large(window: Window, offset: int, first: bytes) -> Block:
 
 def oversized(source: str, offset: int, size: int, record: bytes) -> Block:
     """A record that is too large to be read, by its first bytes."""
-    reason = f"a record of {size} bytes: those of more than {JSON_LIMIT} are not read, and only its beginning is kept"
+    most = limit(record)
+    reason = f"a record of {size} bytes: those of more than {most} are not read, and only its beginning is kept"
     return Block(source, [record[:FIRST_BYTES]], [offset], reason)
 
 
