@@ -7,11 +7,14 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import permutations
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,14 +22,15 @@ from rich.console import Console
 
 import mjbridge
 from mjbridge import Status, Task, bulk
-from mjbridge.bulk import Batch, Settings, Work
+from mjbridge.bulk import Batch, Settings, Work, tables
 from mjbridge.bulk.conversion import converter
 from mjbridge.cli.reading import progress_bar
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
-from mjbridge.records.windows import Block
+from mjbridge.records.windows import FIRST_BYTES, Block
 from tests.processes import run
 from tests.record_lines import GRID, MANY, record_lines, tasks_in
+from tests.record_sources import LIMIT, lower_limit
 from tests.shell import Shell
 
 # Inputs and what is told of them.
@@ -330,6 +334,32 @@ def test_a_batch_s_lines_are_not_to_be_had_once_the_next_is_asked_for() -> None:
     assert list(made)
     with pytest.raises(ValueError, match="released"):
         bytes(lines)
+
+
+def test_a_row_of_a_table_too_large_to_be_read_is_a_reject_by_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lower_limit(monkeypatch)
+    with closing(sqlite3.connect(tmp_path / "store")) as store:
+        store.execute("create table records (id integer primary key, status, prompt)")
+        prompts = ["a", "b", "x" * LIMIT, "y" * LIMIT, "c"]
+        store.executemany("insert into records (status, prompt) values ('SUCCESS', ?)", [[each] for each in prompts])
+        store.commit()
+    rows = tables.blocks(f"sqlite:///{tmp_path / 'store'}", "records")
+    made = list(bulk.batches(rows, Settings("mjproxy")))
+    assert [task.prompt for batch in made for task in tasks_in(bytes(batch.lines))] == ["a", "b", "c"]
+    rejects = [reject for batch in made for reject in batch.rejects]
+    assert [reject.number for reject in rejects] == [3, 4]
+    assert all(len(reject.record) == FIRST_BYTES and str(LIMIT) in reject.reason for reject in rejects)
+
+
+def test_a_large_record_s_task_may_be_read_again_from_its_raw(shell: Shell) -> None:
+    """As one with a picture in its prompt: what is written is larger than any record of a vendor's may be."""
+    shell.write("in.jsonl", record_lines(2, prompt="x" * 10_000_000))
+    for source, *more in (("in.jsonl", "--provider", "mjproxy"), ("out.jsonl", "--from-raw")):
+        assert shell("normalize", source, *more, "-o", "out.jsonl").returncode == 0
+    written = (shell.folder / "out.jsonl").read_bytes()
+    assert [len(task.raw) > 10_000_000 for task in tasks_in(written)] == [True, True]
 
 
 def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:

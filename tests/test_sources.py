@@ -214,6 +214,30 @@ def test_a_line_of_a_table_longer_than_any_record_is_one_reject(before: bytes, m
     assert peak < 6 * LIMIT
 
 
+@pytest.mark.parametrize(
+    "form", [b"%b\n", b"[%b]", b'{"id": "0"}\n%b\n{"id": "2"}\n', b'[{"id": "0"}, %b, {"id": "2"}]']
+)
+def test_the_task_of_the_largest_record_is_read_again(form: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is nearly twice as large, for its prompt stands in its raw as well."""
+    lower_limit(monkeypatch)
+    record = b'{"id":"1","prompt":"%b"}'
+    (task,) = read(record % (b"x" * (LIMIT - len(record) + len("%b"))))
+    assert isinstance(task, Task)
+    assert len(task.raw) == LIMIT
+    (again,) = (item for item in read(form % task.to_json()) if isinstance(item, Task) and item.id == "1")
+    assert again.to_json() == task.to_json()
+
+
+def test_a_task_of_our_own_has_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    lower_limit(monkeypatch)
+    size = 5 * LIMIT
+    for form in (b"%b\n", b"[%b]"):
+        (reject,) = read(form % Task(id="1", prompt="x" * size).to_json())
+        assert isinstance(reject, Reject)
+        assert f"more than {4 * LIMIT}" in reject.reason
+        assert len(reject.record) == windows.FIRST_BYTES
+
+
 def test_a_column_that_stands_twice_is_a_key_that_stands_twice() -> None:
     (task,) = read(b"id,status,id\n1,SUCCESS,2\n")
     assert isinstance(task, Task)

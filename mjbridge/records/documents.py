@@ -25,7 +25,7 @@ from mjbridge.records.brackets import (
 )
 from mjbridge.records.pages import KEY, LIST_OF_RECORDS, WRAPPERS, is_identified, is_page
 from mjbridge.records.salvage import FIRST_KEY, Search, salvaged
-from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Place, Window, is_json_object, too_large
+from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Place, Window, is_json_object, limit, too_large
 from mjbridge.wire import JSON_LIMIT
 
 
@@ -42,7 +42,7 @@ def values(window: Window, *around: bytes) -> Iterator[Block]:
         window.drop(position)
         if broken := _broken_value(window, enclosing):
             yield broken
-        elif len(window.data) > JSON_LIMIT:
+        elif len(window.data) > limit(window.data):
             yield _long_value(window)
         # Twice as much each time, so that a long record is not looked at too often.
         elif not window.grow(max(BLOCK, len(window.data))):
@@ -105,7 +105,7 @@ def _member(data: bytes, position: int, is_wrapper: bool, enclosing: list[bytes]
         enclosing.append(LIST)
         return [], position + 1
     end = closing(data, position)
-    is_whole = 0 <= end - position <= JSON_LIMIT
+    is_whole = 0 <= end - position <= limit(data, position)
     if is_wrapper and here == b"{":
         if is_whole and is_identified(data[position:end]):
             return [(position, end)], end
@@ -127,7 +127,7 @@ def _bracketed(data: bytes, position: int, enclosing: list[bytes]) -> tuple[int,
         enclosing.append(LIST)
         return position + 1, False
     end = closing(data, position)
-    is_whole = 0 <= end - position <= JSON_LIMIT
+    is_whole = 0 <= end - position <= limit(data, position)
     if not enclosing and is_page(data, position) and not (is_whole and is_json_object(data[position:end])):
         enclosing.append(OBJECT)
         return position + 1, False
@@ -159,7 +159,7 @@ def _places(data: bytes, elements: Iterable[msgspec.Raw], position: int) -> Iter
 
 def _broken_value(window: Window, enclosing: list[bytes]) -> Block | None:
     """The value at the window's beginning, if it has lost its end, and where the next begins is to be seen."""
-    is_long = len(window.data) > JSON_LIMIT
+    is_long = len(window.data) > limit(window.data)
     key = KEY.match(window.data) if enclosing[-1:] == [OBJECT] else None
     value = window.data[key.end() :] if key else window.data
     is_broken = has_lost_its_end(value) or (not enclosing and value[:1] not in CLOSED_BY)
