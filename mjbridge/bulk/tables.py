@@ -13,7 +13,7 @@ import msgspec
 
 from mjbridge.bulk.files import Lines, Sink, file_of, whole_file
 from mjbridge.errors import ConfigError, MJBridgeError
-from mjbridge.fields import Record
+from mjbridge.fields import Record, plain
 from mjbridge.records.windows import ID_KEYS, Block, limit, oversized
 from mjbridge.task import Task, decode
 
@@ -55,8 +55,8 @@ def blocks(url: str, table: str) -> Iterator[Block]:
         found = streaming.execute(sql.select(source).order_by(*order)).mappings()
         is_own = _VERSION in source.columns
         for rows in found.partitions():
-            plain = ({name: _plain(value) for name, value in row.items()} for row in rows)
-            records = (_encoded(_canonical(row) if is_own else row) for row in plain)
+            values = ({name: plain(value) for name, value in row.items()} for row in rows)
+            records = (_encoded(_canonical(row) if is_own else row) for row in values)
             yield from _blocks(name, records)
 
 
@@ -117,16 +117,6 @@ def _canonical(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(key: str, value: Any) -> Any:
     return msgspec.Raw(value.encode()) if key in _JSON and isinstance(value, str) else value
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: bytes are text where they can be, as programs write that into a column of JSON."""
-    if not isinstance(value, bytes):
-        return value
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
 
 
 _encoded: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode

@@ -13,6 +13,9 @@ from mjbridge.records.windows import FIRST_BYTES, ID_KEYS, Block, Window, oversi
 from mjbridge.wire import JSON_LIMIT
 
 _JSON_BEGINS: Final = ("[{", '["', '{"')
+_JSON_MARKS: Final = frozenset('[]{}"')
+"""What no column's name has in it: a line of JSON may look like a header to `csv`."""
+
 _DELIMITERS: Final = (",", ";", "\t")
 
 # Blank lines, and the one that tells Excel what separates the columns.
@@ -40,7 +43,7 @@ def _columns(line: bytes, separator: str) -> list[str]:
 
 
 def _names_an_id(columns: list[str]) -> bool:
-    return len(columns) > 1 and not set(ID_KEYS).isdisjoint(columns)
+    return len(columns) > 1 and not set(ID_KEYS).isdisjoint(columns) and _JSON_MARKS.isdisjoint("".join(columns))
 
 
 def rows(window: Window) -> Iterator[Block]:
