@@ -394,7 +394,7 @@ def test_a_vendor_that_sips_a_large_request_is_left(scripted: StartServer, bridg
 
     opened = bridge("mjproxy", scripted(sip).url, connect_timeout=3 * BRIEF, read_timeout=BRIEF)
     started = time.monotonic()
-    error = failure(lambda each: each.submit(Imagine(prompt="pig", extra={"x": "x" * 2**24}), "a"), opened)
+    error = failure(lambda each: each.submit(Imagine(prompt="pig", extra={"x": "x" * 2**25}), "a"), opened)
     assert time.monotonic() - started < SOON
     assert type(error) is SubmissionUnknown
 

@@ -270,10 +270,14 @@ def test_an_interrupt_stops_the_others_and_leaves_no_half_file(
     def endless(connection: Connection) -> None:
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + PNG)
-        connection.drip(bytes(1000), 10**6, 0.01)
+        connection.drip(bytes(1000), 500, 0.01)
 
-    def interrupt(_: Progress) -> None:
-        raise KeyboardInterrupt
+    told: list[Progress] = []
+
+    def interrupt(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) == 1:
+            raise KeyboardInterrupt
 
     url = scripted(endless).url
     with pytest.raises(KeyboardInterrupt):

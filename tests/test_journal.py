@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,19 @@ def test_a_task_is_followed_by_whoever_reads_it_until_it_settles(kept: Journal) 
     assert [entry.ref for entry in kept.unsettled()] == ["main:2"]
     bridge.fetch("main:2")
     assert list(kept.unsettled()) == []
+
+
+def test_a_poll_that_tells_nothing_new_writes_nothing(
+    kept: Journal, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So it needs no turn while another process writes."""
+    bridge = _bridge(kept, main=[_accepted("1"), *[_reply(_record("1", "IN_PROGRESS"))] * 2])
+    bridge.imagine("a lighthouse")
+    bridge.fetch("main:1")
+    with closing(sqlite3.connect(place)) as other:
+        other.execute("begin immediate")
+        bridge.fetch("main:1", timeout=0.5)
+    assert "locked" not in caplog.text
 
 
 def test_a_finished_task_is_never_opened_again_and_others_are_left_alone(kept: Journal) -> None:

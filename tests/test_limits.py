@@ -13,7 +13,7 @@ import pytest
 
 import mjbridge
 from mjbridge import Bridge, HttpRequest, HttpResponse, MJBridgeError
-from mjbridge.limits import LONGEST_TASK
+from mjbridge.limits import LONGEST_TASK, CoolDown
 from mjbridge.testing import FakeTransport
 from mjbridge.testing.contract import Clock
 from tests.processes import PATIENCE
@@ -160,6 +160,14 @@ def test_who_would_get_no_turn_in_time_is_told_at_once_and_takes_no_turn() -> No
     assert (caught.value.accepted, caught.value.retry_after, clock.now) == ("no", 10, began)
     bridge.imagine("pig")
     assert transport.times == [0, 10]
+
+
+def test_threads_that_fail_together_are_one_failure() -> None:
+    clock = Clock()
+    rest = CoolDown(clock)
+    assert [rest.begin(mjbridge.Unavailable("down"), 30) for _ in range(3)] == [30, 30, 30]
+    clock.sleep(30)
+    assert rest.begin(mjbridge.Unavailable("down"), 30) == 60
 
 
 def test_our_own_rate_does_not_cool_the_account_down() -> None:

@@ -212,6 +212,12 @@ def test_a_task_that_the_vendor_does_not_know_is_given_up_at_the_second_look() -
     assert len(vendors["main"].times) == 2
 
 
+def test_misses_with_the_task_seen_in_between_are_no_two_in_a_row() -> None:
+    answers = iter([None, "IN_PROGRESS", None, "SUCCESS"])
+    bridge, _, _ = opened(lambda _id, _now: next(answers))
+    assert bridge.wait("main:1").status is Status.COMPLETED
+
+
 def test_an_account_that_cannot_be_used_stops_no_other() -> None:
     """Its key is missing, or it was taken out of the configuration while its refs are still stored."""
     accounts = {
