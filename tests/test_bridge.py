@@ -116,6 +116,35 @@ def test_a_video_of_cometapis_list_is_read_by_itself_once_and_only_where_it_was_
     assert [request.path for request in transport.requests] == ["/mj/task/list-by-condition", "/mj/task/7/fetch"]
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        HttpResponse(400, b'{"code": 4, "description": "task_no_found ", "type": "upstream_error"}'),
+        HttpResponse(500, b'{"error": {"message": "words of its own", "type": "new_api_error"}}'),
+        HttpResponse(200, b"<html>"),
+        HttpResponse(200, b"[]"),
+        mjbridge.Unavailable("reset", accepted="maybe"),
+    ],
+    ids=["unknown there", "500", "HTML", "no record", "reset"],
+)
+def test_a_video_that_cannot_be_read_by_itself_keeps_no_other_back_and_is_asked_for_again(
+    trouble: HttpResponse | mjbridge.MJBridgeError, caplog: pytest.LogCaptureFixture
+) -> None:
+    video = {"id": "1", "status": "SUCCESS", "action": "VIDEO"}
+    other = {"id": "2", "status": "SUCCESS", "action": "IMAGINE"}
+    listed = HttpResponse(200, json.dumps([video, other]).encode())
+    alone = HttpResponse(200, json.dumps({**video, "videoUrl": "https://cdn.example/1.mp4"}).encode())
+    bridge, transport, _ = scripted([listed, trouble, listed, trouble, listed, alone], provider="cometapi")
+    seen = [(task.id, task.status) for task in bridge.fetch_many(["main:1", "main:2"])]
+    assert seen == [("1", "processing"), ("2", "completed")]
+    found = [each for each in bridge.wait_many(["main:1", "main:2"]) if isinstance(each, Task)]
+    assert [(task.id, task.status) for task in found] == [("2", "completed"), ("1", "completed")]
+    assert found[1].video_urls == ("https://cdn.example/1.mp4",)
+    assert len(transport.requests) == 6
+    assert "the clip of video 1 could not be read" in caplog.text
+    assert "words of its own" not in caplog.text, "they may echo the key"
+
+
 def test_an_accepted_code_of_apimart_is_never_a_refusal() -> None:
     """21 waits for input; a body that names a task is no complaint, whatever its code."""
     for code in (21, 22, 500):

@@ -5,6 +5,7 @@ task-fetching-api), https://www.cometapi.com/models/midjourney/mj-turbo-shorten/
 https://apidoc.cometapi.com/errors/error-codes-handling.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote
@@ -25,6 +26,7 @@ from mjbridge import (
     InvalidCommand,
     Level,
     Match,
+    MJBridgeError,
     Press,
     Remix,
     Shorten,
@@ -41,6 +43,8 @@ from mjbridge.provider import NO_MATCH, Refusal, Signs
 from mjbridge_mjproxy import bodies
 from mjbridge_mjproxy.client import BUTTONS, BY_DIMENSIONS, NATIVE, REFUSALS, FamilyProvider
 from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form
+
+_log = logging.getLogger("mjbridge")
 
 _HOST: Final = "https://api.cometapi.com"
 _FILTERED: Final = (Imagine, Edit)
@@ -127,7 +131,10 @@ class CometAPI(FamilyProvider):
         return path, body
 
     def fetch_many(self, task_ids: Sequence[str]) -> Flow[list[Task]]:
-        """The list's items have no `videoUrl`, which the page of a single task has: a finished video is read there."""
+        """The list's items have no `videoUrl`, which the page of a single task has: a finished video is read there.
+
+        One that cannot be read there keeps no other back. It is `processing`, so that who waits asks again.
+        """
         tasks = yield from super().fetch_many(task_ids)
         # What was asked for, and each once: what else stands in the list, and how often, is the vendor's to say.
         wanted = set(task_ids)
@@ -135,7 +142,12 @@ class CometAPI(FamilyProvider):
             finished = task.status is Status.COMPLETED and task.action in _FILMS
             if finished and not task.video_urls and task.id in wanted:
                 wanted.remove(task.id)
-                tasks[place] = yield from self.fetch(task.id)
+                try:
+                    tasks[place] = yield from self.fetch(task.id)
+                except MJBridgeError as error:
+                    # Not its words: they may echo the key, and are made fit to be seen only on their way to the caller.
+                    _log.warning("the clip of video %s could not be read: %s", task.id, type(error).__name__)
+                    tasks[place] = msgspec.structs.replace(task, status=Status.PROCESSING)
         return tasks
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
