@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -78,7 +78,7 @@ def _resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 
 
 @contextmanager
-def _full() -> Iterator[socket.socket]:
+def _full() -> Generator[socket.socket, None, None]:
     """A listener at every address of this machine that neither takes nor refuses another connection."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("", 0), backlog=0))

@@ -145,6 +145,17 @@ def test_sqlite_s_columns_are_read_as_they_are_stored(shell: Shell) -> None:
     assert b'"p\xffg"' in base64.b64decode(reject["base64"])
 
 
+def test_a_blob_that_is_no_text_is_told_and_stands_for_none(shell: Shell) -> None:
+    with closing(sqlite3.connect(shell.folder / "one-api.db")) as connection, connection:
+        connection.execute("create table tasks (mj_id text primary key, status, prompt blob)")
+        connection.execute("insert into tasks values ('1', 'SUCCESS', ?)", [b"\xff\xfe"])
+    options = ("--provider", "mjproxy", "--issues", "issues.jsonl", "-q")
+    done = shell("normalize", "--from", "sqlite:///one-api.db", "--table", "tasks", *options)
+    assert (done.returncode, decode(done.stdout).prompt) == (0, None)
+    issue = json.loads((shell.folder / "issues.jsonl").read_bytes())
+    assert (issue["path"], issue["value"]) == ("$.prompt", {"base64": "//4=", "subType": "00"})
+
+
 def test_a_row_of_ours_that_somebody_spoilt_is_a_reject(shell: Shell, url: str) -> None:
     lines = _stored(shell, url, _told(*({"id": str(number), "buttons": [{"customId": "b"}]} for number in range(3))))
     engine = sql.create_engine(url)

@@ -149,6 +149,13 @@ def test_a_list_of_texts_beside_a_broken_value_is_no_page() -> None:
     assert isinstance(reject, Reject)
 
 
+def test_a_line_of_json_is_no_table_s_header() -> None:
+    head, told, end = read(b'"id":"0","x":1},{"id":"1"},{"x":1,"id')
+    assert isinstance(head, Reject)
+    assert isinstance(told, Task)
+    assert isinstance(end, Reject)
+
+
 INDENTED = json.dumps([{"id": str(number), "buttons": [{"label": "U1"}]} for number in range(50)], indent=2).encode()
 
 

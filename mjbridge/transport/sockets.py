@@ -10,11 +10,13 @@ import io
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+_PLAIN: Final[Any] = HTTPConnection
 
 
 class Countdown:
@@ -70,7 +72,7 @@ class _Opener:
         self._countdown = countdown
         self._reply = partial(_Reply, countdown)
         # A SOCKS proxy looks the name up itself.
-        self._is_direct = kind._new_conn is HTTPConnection._new_conn  # noqa: SLF001 urllib3 has no other place to step in
+        self._is_direct = kind._new_conn is _PLAIN._new_conn  # noqa: SLF001 urllib3 has no other place to step in
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         connection = self._kind(*args, **kwargs)
