@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mjbridge import Certainty, MalformedRecord, Task, fields, normalize
@@ -226,6 +226,7 @@ def test_numbers_for_enums_change_nothing_else() -> None:
     assert rows.wire(record) == record | {"status": "IN_PROGRESS", "action": "IMAGINE"}
 
 
+@example(record=ROW | {"action": 0})
 @given(record=mutated([*RECORDS, ROW, TRUEAI, DOCUMENT, CALLBACK, WIRE]))
 def test_any_record_is_read_and_left_alone(record: dict[str, Any]) -> None:
     """Nothing raises, the record stays what it was, and what comes out is in the wire form already."""

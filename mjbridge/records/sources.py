@@ -163,7 +163,8 @@ def _lines(window: Window) -> Iterator[Block]:
         elif end:
             yield _line_block(window, window.data[: end - 1])
             window.drop(end)
-        if not window.grow():
+        # What is longer than a block is read in ever longer pieces, so that it is not copied too often.
+        if not window.grow(len(window.data) - BLOCK):
             break
     if window.data and not window.fault:
         yield _line_block(window, window.data)

@@ -9,7 +9,7 @@ import msgspec
 
 from mjbridge.errors import MalformedRecord
 from mjbridge.fields import decode_json
-from mjbridge.records.windows import FIRST_BYTES, ID_KEYS, Block, Window, oversized
+from mjbridge.records.windows import BLOCK, FIRST_BYTES, ID_KEYS, Block, Window, oversized
 from mjbridge.wire import JSON_LIMIT
 
 _JSON_BEGINS: Final = ("[{", '["', '{"')
@@ -170,7 +170,8 @@ def _lines(window: Window) -> Iterator[bytes]:
         lines = window.data[:end].splitlines(keepends=True)
         window.drop(end)
         yield from lines
-        if not window.grow():
+        # What is longer than a block is read in ever longer pieces, so that it is not copied too often.
+        if not window.grow(len(window.data) - BLOCK):
             break
     if window.data and not window.fault:
         yield window.data

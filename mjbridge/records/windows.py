@@ -68,6 +68,7 @@ class Window:
     def grow(self, size: int = 1) -> bool:
         """Read on, by `size` bytes or a little more; False at the end, or where the source is damaged."""
         read = [self.data]
+        size = max(size, 1)
         while size > 0 and (piece := self._next()) is not None:
             read.append(piece)
             size -= len(piece)

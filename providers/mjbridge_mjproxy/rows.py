@@ -204,11 +204,19 @@ class StoredForm(msgspec.Struct, frozen=True, kw_only=True):
     certainty: Certainty = Certainty.NONE
 
 
+# The wire's enums, which trueai's callbacks once wrote as numbers, and so what stores those may hold them.
+_NUMBERED: Final[Mapping[str, Column]] = {
+    "status": Column("status", _named(_STATUSES)),
+    "action": Column("action", _named(_ACTIONS)),
+    "botType": Column("botType", _named(_BOTS)),
+    "mode": Column("mode", _named(_MODES)),
+}
+
 # GORM's snake_case names: QuantumNous/new-api model/midjourney.go. `code`, `user_id`, `channel_id` and `quota` are the
 # gateway's own affairs. one-hub adds `mode`; early tables end at `fail_reason`.
 _NEW_API_COLUMNS: Final[Mapping[str, Column]] = {
     "mj_id": Column("id"),
-    "action": Column("action"),
+    "action": _NUMBERED["action"],
     "prompt": Column("prompt"),
     "prompt_en": Column("promptEn"),
     "description": Column("description"),
@@ -219,21 +227,14 @@ _NEW_API_COLUMNS: Final[Mapping[str, Column]] = {
     "image_url": Column("imageUrl"),
     "video_url": Column("videoUrl"),
     "video_urls": Column("videoUrls", _json),
-    "status": Column("status"),
+    "status": _NUMBERED["status"],
     "progress": Column("progress"),
     "fail_reason": Column("failReason"),
     "buttons": Column("buttons", _json),
     "properties": Column("properties", _json),
-    "mode": Column("mode"),
+    "mode": _NUMBERED["mode"],
 }
 
-# Of the wire's enums, which trueai's callbacks once wrote as numbers.
-_NUMBERED: Final[Mapping[str, Column]] = {
-    "status": Column("status", _named(_STATUSES)),
-    "action": Column("action", _named(_ACTIONS)),
-    "botType": Column("botType", _named(_BOTS)),
-    "mode": Column("mode", _named(_MODES)),
-}
 _JSON_IN_TEXT: Final = {key: Column(key, _json) for key in ("buttons", "properties", "imageUrls", "videoUrls")}
 
 # The C# names: trueai-org/midjourney-proxy Models/TaskInfo. Enums are numbers or names, and JSON is text or nested, as
