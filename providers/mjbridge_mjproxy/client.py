@@ -227,7 +227,8 @@ class FamilyProvider(Provider):
                 found.append(self.normalize(record))
             except MalformedRecord as error:
                 faults.append(error)
-                _log.warning("an item of a list of %s is left out: %s", self.name, error)
+                # Without its words, which may quote the item, and with it a key that the vendor echoes.
+                _log.warning("an item of a list of %s is left out: it is malformed at %s", self.name, error.path)
         if faults and not found:
             raise faults[0]
         return found
