@@ -265,17 +265,20 @@ def test_a_body_in_chunks_is_read_to_its_end(bridge: Bridge, serve: StartApplica
     assert [task.status for task in news] == [Status.PROCESSING] * 2
 
 
-def test_news_that_the_application_failed_at_is_news_again(
-    bridge: Bridge, serve: StartApplication, capfd: pytest.CaptureFixture[str]
-) -> None:
-    heard: list[Task] = []
-
-    def fail_once(task: Task) -> None:
+def _failing_once(heard: list[Task]) -> Callable[[Task], None]:
+    def on_news(task: Task) -> None:
         heard.append(task)
         if len(heard) == 1:
             raise RuntimeError("the database is down")
 
-    url = f"{wsgi(bridge, serve, fail_once)}/{SECRET}"
+    return on_news
+
+
+def test_news_that_the_application_failed_at_is_news_again(
+    bridge: Bridge, serve: StartApplication, capfd: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[Task] = []
+    url = f"{wsgi(bridge, serve, _failing_once(heard))}/{SECRET}"
     assert [requests.post(url, json=DONE, timeout=PATIENCE).status_code for _ in range(3)] == [500, 204, 204]
     assert len(heard) == 2
     capfd.readouterr()
@@ -285,16 +288,10 @@ def test_what_the_application_knew_outlives_news_that_it_failed_at(
     bridge: Bridge, serve: StartApplication, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Here the number of an order, which no vendor repeats."""
-    heard: list[Task] = []
-
-    def fail_once(task: Task) -> None:
-        heard.append(task)
-        if len(heard) == 1:
-            raise RuntimeError("the database is down")
-
     submitted = Task(id="1730621826053455", account="mjproxy", provider="mjproxy", state="order 17")
     known = {submitted.ref: submitted}
-    url = f"{serve(callbacks.wsgi(bridge, 'mjproxy', SECRET, fail_once, known))}/{SECRET}"
+    heard: list[Task] = []
+    url = f"{serve(callbacks.wsgi(bridge, 'mjproxy', SECRET, _failing_once(heard), known))}/{SECRET}"
     assert requests.post(url, json=DONE, timeout=PATIENCE).status_code == 500
     assert known == {submitted.ref: submitted}
     assert requests.post(url, json=DONE, timeout=PATIENCE).status_code == 204
