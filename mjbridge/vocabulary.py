@@ -322,9 +322,10 @@ class Vocabulary(ABC):
         if asking.status is not Status.NEEDS_INPUT:
             raise TaskFailed(f"task {asking.ref} is {asking.status} and did not ask for input", task=asking)
         try:
-            return self._follow_up(
-                asking, lambda task_id: msgspec.structs.replace(answer, task_id=task_id), deadline.left
-            )
+            with waiting.named(asking):
+                return self._follow_up(
+                    asking, lambda task_id: msgspec.structs.replace(answer, task_id=task_id), deadline.left
+                )
         except MJBridgeError as error:
             # Its category tells of the answer: whether to answer again. The task is paid for either way.
             error.task, error.accepted = asking, "maybe"

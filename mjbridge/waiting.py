@@ -174,16 +174,25 @@ def accepted(task: Task) -> Generator[None, None, None]:
     A poll's own error would read as if the submit had been refused, and the task is paid for.
     """
     try:
-        yield
+        with named(task):
+            yield
     except WaitTimeout:
         raise
     except MJBridgeError as error:
         lost = WaitTimeout(f"task {task.ref} was accepted, and cannot be asked for: {error.message}", task=task)
         lost.account, lost.provider, lost.operation = error.account, error.provider, error.operation
         raise lost from error
+
+
+@contextmanager
+def named(task: Task) -> Generator[None, None, None]:
+    """Logs the accepted task where what ends it has no place for one, as Ctrl-C has not."""
+    try:
+        yield
+    except MJBridgeError:
+        raise
     except BaseException as error:
-        # Ctrl-C, for one, has no place for the task.
-        _log.warning("task %s was accepted, and %s ended the wait for it", printable(task.ref), type(error).__name__)
+        _log.warning("task %s was accepted, and %s came between", printable(task.ref), type(error).__name__)
         raise
 
 

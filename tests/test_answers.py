@@ -107,6 +107,18 @@ def test_an_answer_that_fails_says_how_and_carries_the_accepted_task(
 
 
 @in_one_call
+@pytest.mark.parametrize("replies", [[PARENT, OPENED], [PARENT, OPENED, ASKING]], ids=["waiting", "answering"])
+def test_what_has_no_place_for_the_accepted_task_leaves_its_ref_in_the_log(
+    ask: Ask, replies: Sequence[HttpResponse], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As Ctrl-C: here the end of the script, which is no error of the family either."""
+    bridge, _, _ = scripted(replies)
+    with pytest.raises(AssertionError, match="no reply"):
+        ask(bridge)
+    assert [message for message in caplog.messages if "task main:777 was accepted" in message]
+
+
+@in_one_call
 def test_the_carried_task_can_be_answered_without_another(ask: Ask) -> None:
     bridge, transport, _ = scripted(
         [PARENT, OPENED, ASKING, _refused(429), HttpResponse(200, b'{"code":1,"result":"8"}')]
