@@ -54,7 +54,7 @@ class Origins(msgspec.Struct, frozen=True, dict=True):
     fields: Mapping[str, Sequence[str]]
     wrapper: str = ""
     stored: Callable[[Mapping[str, Any]], Mapping[str, str]] = _in_wire_form
-    taken: Sequence[str] = ()
+    taken: frozenset[str] = frozenset()
 
     @cached_property
     def shown(self) -> Callable[[Task], tuple[Any, ...]]:
@@ -67,44 +67,52 @@ def of_task(
     wire: msgspec.Struct,
     origins: Origins,
     on_doubt: OnDoubt,
-    decoded: Callable[[], Mapping[str, Any]],
+    record: Mapping[str, Any] | msgspec.Raw,
     keys: Mapping[str, str] = {},
 ) -> None:
     """What the wire struct holds and the task does not show, as it stands in the record.
 
-    `decoded` is asked for the record where there is something to tell; `keys` are its own, as `stored` gives them.
+    `keys` are the record's own, as `stored` gives them.
     """
+    # Asked for every record, and nearly none has anything to tell.
     inner = getattr(wire, origins.wrapper) if origins.wrapper else None
     held = wire if inner is None else inner
-    left = origins.taken and [key for key in origins.taken if key in task.properties]
-    unshown = list(_unshown(task, held, origins))
-    if not (left or unshown):
+    unshown = _unshown(task, held, origins)
+    if not unshown and origins.taken.isdisjoint(task.properties):
         return
-    record, root = (decoded(), "$") if held is wire else (decoded()[origins.wrapper], f"$.{origins.wrapper}")
+    own, root = _decoded(record), "$"
+    if held is not wire:
+        own, root = own[origins.wrapper], f"$.{origins.wrapper}"
     for name, value, done in unshown:
         wire_key = held.__struct_encode_fields__[held.__struct_fields__.index(name)]
         key = keys.get(wire_key, wire_key)
-        own = _opened(record.get(key))
+        told = _opened(own.get(key))
         # Empty where another key told: the fork of new-api that keeps the upstream's object has it in there.
-        on_doubt(Doubt(f"{root}.{key}", msgspec.to_builtins(value) if _is_empty(own) else own, done))
-    for key in left:
+        on_doubt(Doubt(f"{root}.{key}", msgspec.to_builtins(value) if _is_empty(told) else told, done))
+    for key in (each for each in task.properties if each in origins.taken):
         on_doubt(Doubt(f"{root}.{keys.get('properties', 'properties')}.{key}", task.properties[key], _NO_TEXT))
 
 
-def _unshown(task: Task, held: msgspec.Struct, origins: Origins) -> Iterator[tuple[str, Any, str]]:
+def _decoded(record: Mapping[str, Any] | msgspec.Raw) -> Mapping[str, Any]:
+    # What a typed parser skipped may be no UTF-8.
+    return msgspec.json.decode(bytes(record).decode(errors="replace")) if isinstance(record, msgspec.Raw) else record
+
+
+def _unshown(task: Task, held: msgspec.Struct, origins: Origins) -> list[tuple[str, Any, str]]:
     """Fields of the wire struct that the task does not show as they are, with their values and what was done."""
+    found: list[tuple[str, Any, str]] = []
     shown = origins.shown(task)
     if shown[0] is _UNKNOWN:
-        yield "status", task.vendor_status, _NO_STATUS
+        found.append(("status", task.vendor_status, _NO_STATUS))
     if shown[1] in _ENDS and (percent := getattr(held, "progress", 0)) not in _AT_THE_ENDS and _is_cut(percent):
-        yield "progress", percent, f"out of range: read as {shown[1]}"
+        found.append(("progress", percent, f"out of range: read as {shown[1]}"))
     if None in shown:
-        for field, names in origins.fields.items():
-            if getattr(task, field) is None:
-                yield from ((name, value, LEFT_OUT) for name in names if (value := getattr(held, name)))
+        missing = [names for field, names in origins.fields.items() if getattr(task, field) is None]
+        found += [(name, value, LEFT_OUT) for names in missing for name in names if (value := getattr(held, name))]
     entries: Sequence[Any] = getattr(held, "buttons", None) or ()
     if len(entries) > len(task.buttons):
-        yield "buttons", entries, f"{len(entries) - len(task.buttons)} without a custom id: left out"
+        found.append(("buttons", entries, f"{len(entries) - len(task.buttons)} without a custom id: left out"))
+    return found
 
 
 def _is_cut(percent: object) -> bool:

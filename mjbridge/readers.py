@@ -47,7 +47,7 @@ def reader(
             doubts.of_record(decoded, wire, on_doubt, keys)
         task = build(provider, wire, kept if keep_raw else NO_RAW)
         if on_doubt:
-            doubts.of_task(task, wire, origins, on_doubt, lambda: decoded, keys)
+            doubts.of_task(task, wire, origins, on_doubt, decoded, keys)
         return task
 
     return at_sight(
@@ -109,8 +109,7 @@ def _telling(
     def told(provider: str, wire: Wire, raw: msgspec.Raw) -> Built:
         task = build(provider, wire, raw if keep_raw else NO_RAW)
         if isinstance(task, Task):
-            # What is skipped may be no UTF-8.
-            doubts.of_task(task, wire, origins, on_doubt, lambda: fields.decode(bytes(raw).decode(errors="replace")))
+            doubts.of_task(task, wire, origins, on_doubt, raw)
         return task
 
     return told

@@ -130,7 +130,7 @@ _ORIGINS: Final = Origins(
         "finished_at": ("finish_time",),
     },
     stored=rows.keys,
-    taken=(_FINAL_PROMPT,),
+    taken=frozenset({_FINAL_PROMPT}),
 )
 
 
