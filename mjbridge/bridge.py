@@ -356,7 +356,7 @@ def _transport(provider: Provider, settings: AccountSettings) -> Transport:
         from mjbridge.emulator import open_emulator  # noqa: PLC0415 real accounts load no emulator
 
         return open_emulator(provider, settings.base_url or "", read_timeout=settings.read_timeout)
-    from mjbridge.transport import RequestsTransport  # noqa: PLC0415 a test pins that `import mjbridge` loads no requests
+    from mjbridge.transport import RequestsTransport  # noqa: PLC0415 who only reads records sends no requests
 
     return RequestsTransport(
         settings.base_url or "",

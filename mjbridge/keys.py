@@ -82,7 +82,7 @@ def _from_keyring(name: str) -> str:
         raise ConfigError(f"api_key is keyring:{name}, and must be keyring:SERVICE/USER")
     try:
         import keyring  # noqa: PLC0415 an extra, needed only by who keeps a key there
-        from keyring.errors import KeyringError  # noqa: PLC0415 as above
+        from keyring.errors import KeyringError  # noqa: PLC0415 only keys that are kept in a keyring need it
     except ImportError:
         raise ConfigError(f"api_key is keyring:{name}, which needs an extra: pip install 'mjbridge[keyring]'") from None
     try:

@@ -52,8 +52,8 @@ def _fault(kind: type[msgspec.Struct], message: str) -> tuple[str, str]:
 
 def path(written: str, folder: Path = Path()) -> Path:
     """A path as a person writes it: `~` is the home folder, and what is relative counts from `folder`."""
-    # Where there is no such home the ~ stays, and is not found: Path's own way of it raises RuntimeError.
-    return folder / os.path.expanduser(written)  # noqa: PTH111 see above
+    # Where there is no such home the ~ stays, and is not found.
+    return folder / os.path.expanduser(written)  # noqa: PTH111 Path's own way of it raises RuntimeError there
 
 
 def unknown_word(what: str, word: str, known: tuple[str, ...] | list[str]) -> str:

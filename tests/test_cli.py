@@ -224,6 +224,17 @@ def test_a_task_that_was_opened_for_another_is_named_to_who_interrupts(
     assert "task main:55 was accepted" in told.decode()
 
 
+def test_the_time_out_of_a_download_bounds_the_files_too(shell: Shell, scripted: Callable[[Handler], Scripted]) -> None:
+    done_task = b'{"id":"1","status":"SUCCESS","imageUrl":"%b/g"}'
+    files = scripted(silent)
+    _account(shell, scripted(answering(reply(done_task % files.url.encode()))).url)
+    started = time.monotonic()
+    done = shell("download", "main:1", "--timeout", "0.5")
+    assert time.monotonic() - started < SOON
+    assert done.returncode == 1
+    assert files.requests
+
+
 def test_a_paid_task_is_shown_even_where_its_pictures_cannot_be_saved(shell: Shell) -> None:
     (shell.folder / "out").write_text("a file")
     done = shell("imagine", "pig", "--emulate", "apimart", "--download", "out/pictures", "--json")

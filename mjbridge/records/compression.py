@@ -94,12 +94,9 @@ def _unbounded(stream: Any, data: bytes) -> Iterator[bytes]:
     yield from _pieces(io.BytesIO(stream.decompress(data)))
 
 
-# The libraries are imported where they are needed, so that `import mjbridge` stays light.
-
-
 def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
-    import gzip  # noqa: PLC0415 see above
-    import zlib  # noqa: PLC0415 see above
+    import gzip  # noqa: PLC0415 most sources are not compressed, or not so
+    import zlib  # noqa: PLC0415 only its error is needed, where gzip is
 
     opened: Any = gzip.GzipFile(fileobj=file)
     try:
@@ -111,13 +108,13 @@ def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _bunzipped(file: IO[bytes]) -> Iterator[bytes]:
-    import bz2  # noqa: PLC0415 see above
+    import bz2  # noqa: PLC0415 only .bz2 sources need it
 
     return _streams(file, bz2.BZ2Decompressor, _bounded, OSError)
 
 
 def _unxzed(file: IO[bytes]) -> Iterator[bytes]:
-    import lzma  # noqa: PLC0415 see above
+    import lzma  # noqa: PLC0415 only .xz sources need it
 
     return _streams(file, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), _bounded, lzma.LZMAError, padding=4)
 

@@ -72,13 +72,13 @@ class _Opener:
         self._countdown = countdown
         self._reply = partial(_Reply, countdown)
         # A SOCKS proxy looks the name up itself.
-        self._is_direct = kind._new_conn is _PLAIN._new_conn  # noqa: SLF001 urllib3 has no other place to step in
+        self._is_direct = kind._new_conn is _PLAIN._new_conn  # noqa: SLF001 urllib3 has no public place for how a connection is made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         connection = self._kind(*args, **kwargs)
         connection.response_class = self._reply
         if self._is_direct:
-            connection._new_conn = partial(self._connect, connection, connection._new_conn)  # noqa: SLF001 as above
+            connection._new_conn = partial(self._connect, connection, connection._new_conn)  # noqa: SLF001 the same place, stepped into
         return connection
 
     def _connect(self, connection: Any, connect: Callable[[], socket.socket]) -> socket.socket:
