@@ -20,13 +20,16 @@ FLOOR: Final = "floor: msgspec to a struct of the record and back"
 NAMED: Final = "mjbridge, provider named, without raw"
 RAW: Final = "mjbridge, provider named, with raw"
 DETECTED: Final = "mjbridge, provider detected, without raw"
+AT_ONCE: Final = "mjbridge, provider named, without raw, all at once"
 PYDANTIC: Final = "pydantic, the same mapping, with models"
 PYDANTIC_BARE: Final = "pydantic, the same mapping, at its fastest"
 POLARS: Final = "Polars, what it can of it, one thread"
 DUCKDB: Final = "DuckDB, the same mapping, one thread"
 
-# These read record by record, and take turns at every so many; the others read all records at once.
+# These read record by record, and take turns at every so many; the others read all records at once, and so does
+# mjbridge beside them: in a moment in which the machine is as slow.
 _ONE_BY_ONE: Final = (FLOOR, NAMED, RAW, DETECTED, PYDANTIC, PYDANTIC_BARE)
+_ALL_AT_ONCE: Final = (POLARS, AT_ONCE, DUCKDB)
 _PIECE: Final = 10_000
 
 _LEFT_OUT: Final[Mapping[str, Mapping[str, Any]]] = {POLARS: {"properties": {}}}
@@ -34,7 +37,7 @@ _LEFT_OUT: Final[Mapping[str, Mapping[str, Any]]] = {POLARS: {"properties": {}}}
 
 
 def measure(records: int, rounds: int) -> Report:
-    """The least processor time of some rounds, in which the contestants take turns, on one core."""
+    """The least processor time for each piece in some rounds, in which the contestants take turns, on one core."""
     os.environ["POLARS_MAX_THREADS"] = "1"  # Polars reads it once, when it is imported
     with tempfile.TemporaryDirectory() as folder, _one_core():
         sample = _sample(Path(folder, "records.jsonl"), samples.records(records))
@@ -54,6 +57,7 @@ def _contestants() -> dict[str, Run]:
         NAMED: ours.run("mjproxy", keep_raw=False),
         RAW: ours.run("mjproxy", keep_raw=True),
         DETECTED: ours.run(None, keep_raw=False),
+        AT_ONCE: ours.run("mjproxy", keep_raw=False),
         PYDANTIC: import_module("benchmarks.rivals.with_pydantic").run_with_models,
         PYDANTIC_BARE: import_module("benchmarks.rivals.with_pydantic").run,
         POLARS: import_module("benchmarks.rivals.with_polars").run,
@@ -67,8 +71,8 @@ def _claims(cost: Mapping[str, float]) -> list[Claim]:
         Claim("mjbridge with raw, of the floor's speed", cost[FLOOR] / cost[RAW], "at least", 0.45),
         Claim("detection, of the cost with the provider named", cost[DETECTED] / cost[NAMED], "at most", 1.15),
         Claim("mjbridge without raw, of pydantic's speed", cost[PYDANTIC] / cost[NAMED], "at least", 2.8),
-        Claim("mjbridge without raw, of Polars' speed", cost[POLARS] / cost[NAMED], "at least", 1.5),
-        Claim("mjbridge without raw, of DuckDB's speed", cost[DUCKDB] / cost[NAMED], "at least", 1.5),
+        Claim("mjbridge without raw, of Polars' speed", cost[POLARS] / cost[AT_ONCE], "at least", 1.5),
+        Claim("mjbridge without raw, of DuckDB's speed", cost[DUCKDB] / cost[AT_ONCE], "at least", 1.5),
     ]
 
 
@@ -80,20 +84,23 @@ def _sample(path: Path, records: Iterable[bytes]) -> Sample:
 
 def _least_seconds(contestants: Mapping[str, Run], sample: Sample, rounds: int) -> dict[str, float]:
     turns = [_turn(contestants, sample) for _ in range(rounds)]
-    return {name: min(turn[name] for turn in turns) for name in contestants}
+    return {name: sum(map(min, zip(*(turn[name] for turn in turns), strict=True))) for name in contestants}
 
 
-def _turn(contestants: Mapping[str, Run], sample: Sample) -> dict[str, float]:
-    """All records with all contestants: what slows the machine for a second slows whoever takes turns within it."""
-    seconds = dict.fromkeys(contestants, 0.0)
+def _turn(contestants: Mapping[str, Run], sample: Sample) -> dict[str, list[float]]:
+    """All records with all contestants, and the time that each took of each piece.
+
+    What slows the machine for a second slows whoever takes turns within it.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for number, start in enumerate(range(0, len(sample.lines), _PIECE)):
         piece = Sample(sample.lines[start : start + _PIECE], sample.path)
         # Who comes first finds the records in no cache.
         first = number % len(_ONE_BY_ONE)
         for name in (*_ONE_BY_ONE[first:], *_ONE_BY_ONE[:first]):
-            seconds[name] += _seconds(contestants[name](piece))
-    for name in contestants.keys() - {*_ONE_BY_ONE}:
-        seconds[name] = _seconds(contestants[name](sample))
+            seconds[name].append(_seconds(contestants[name](piece)))
+    for name in _ALL_AT_ONCE:
+        seconds[name].append(_seconds(contestants[name](sample)))
     return seconds
 
 

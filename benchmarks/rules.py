@@ -1,6 +1,6 @@
 """Records made by hand, each of which shows one rule of the mapping; its id says which.
 
-Every value has the type that the family's documents give it. What is read of wrong types, no rival is asked for.
+Most values have the type that the family's documents give them; the wild ones are of other types, as records have them.
 """
 
 import json
@@ -126,6 +126,21 @@ _BUTTONS: Final[Mapping[str, _Fields]] = {
     "buttons of nulls": {"buttons": [_button("a", label=None, emoji=None, type=None, style=None), {"customId": "b"}]},
 }
 
+_WILD: Final[Mapping[str, _Fields]] = {
+    **{f"progress as a number, {told}": {"progress": told} for told in (0, 7, 100, 250, -5, 0.65, 12.5)},
+    **{
+        f"time as {type(told).__name__}, {told}": dict.fromkeys(_TIMES, told)
+        for told in (
+            *(str(_SUBMITTED // 1000), str(_SUBMITTED), str(_SUBMITTED * 1000), _SUBMITTED / 1000, "1740000000.5"),
+            *("2025-02-19T21:20:00Z", "2025-02-19T21:20:00.123+02:00", "2025-02-19 21:20:00", "", "0", "soon"),
+        )
+    },
+    "a seed that is a number": {"seed": 7},
+    "buttons in rows": {"buttons": [[_button("a"), _button("b")], [_button("c")]]},
+    "a row of buttons of which none can be pressed": {"buttons": [[_button("")]]},
+    "buttons whose numbers are texts": {"buttons": [_button("a", type="2", style="1")]},
+}
+
 _PREVIEWS: Final[Mapping[str, _Fields]] = {
     f"a preview {url}": {"status": "IN_PROGRESS", "imageUrl": url}
     for url in (
@@ -221,6 +236,7 @@ RULES: Final[Mapping[str, _Fields]] = {
     **_PROMPTS,
     **_PROPERTIES,
     **_BUTTONS,
+    **_WILD,
     **_PREVIEWS,
     **_PICTURES,
     **_VIDEOS,

@@ -35,17 +35,27 @@ _NUMBERS: Final = r"""
     END;
 
     -- Seconds, milliseconds or microseconds, by size. As text: a TIMESTAMP is written without its zone.
-    CREATE TEMP MACRO moment(count) AS make_timestamp(CASE
+    CREATE TEMP MACRO counted(count) AS make_timestamp((CASE
         WHEN count <= 0 THEN NULL
-        WHEN count < 1e11::BIGINT THEN count * 1000000
-        WHEN count < 1e12::BIGINT THEN NULL
-        WHEN count < 1e14::BIGINT THEN count * 1000
-        WHEN count < 1e15::BIGINT THEN NULL
-        WHEN count < 1e17::BIGINT THEN count
-    END)::VARCHAR || 'Z';
+        WHEN count < 1e11 THEN count * 1e6
+        WHEN count < 1e12 THEN NULL
+        WHEN count < 1e14 THEN count * 1e3
+        WHEN count < 1e15 THEN NULL
+        WHEN count < 1e17 THEN count
+    END)::BIGINT)::VARCHAR || 'Z';
+    CREATE TEMP MACRO zoned(told) AS CASE WHEN regexp_matches(told, ':.*(Z|[+-]\d\d)') THEN told ELSE told || 'Z' END;
+    CREATE TEMP MACRO dated(told) AS CASE
+        WHEN told LIKE '____-__-__%' THEN make_timestamp(epoch_us(try_cast(zoned(told) AS TIMESTAMPTZ)))::VARCHAR || 'Z'
+    END;
+    CREATE TEMP MACRO moment(told) AS coalesce(counted(try_cast(told AS DOUBLE)), dated(told));
 """
 
+_BUTTON: Final = '{"customId": "VARCHAR", "label": "VARCHAR", "emoji": "VARCHAR", "type": "BIGINT", "style": "BIGINT"}'
+
 _LISTS: Final = r"""
+    -- A list of buttons, or of rows of them; JSON is read without its white space.
+    CREATE TEMP MACRO read_buttons(told) AS
+        CASE WHEN told LIKE '[[%' THEN flatten(from_json(told, '[[BUTTON]]')) ELSE from_json(told, '[BUTTON]') END;
     CREATE TEMP MACRO pressable(buttons) AS list_transform(
         list_filter(buttons, lambda button: button.customId <> ''),
         lambda button: struct_pack(
@@ -82,7 +92,7 @@ _LISTS: Final = r"""
         list_transform(parts(string_split(answer, '## Shortened prompts')[-1]), lambda part: trim(part, e' \t\r\n')),
         lambda part: part <> ''
     );
-"""
+""".replace("BUTTON", _BUTTON)
 
 _TASKS: Final = r"""
     CREATE TEMP MACRO tasks(path) AS TABLE
@@ -97,14 +107,14 @@ _TASKS: Final = r"""
             promptEn: 'VARCHAR',
             description: 'VARCHAR',
             state: 'VARCHAR',
-            submitTime: 'BIGINT',
-            startTime: 'BIGINT',
-            finishTime: 'BIGINT',
+            submitTime: 'VARCHAR',
+            startTime: 'VARCHAR',
+            finishTime: 'VARCHAR',
             imageUrl: 'VARCHAR',
             status: 'VARCHAR',
             progress: 'VARCHAR',
             failReason: 'VARCHAR',
-            buttons: 'STRUCT(customId VARCHAR, label VARCHAR, emoji VARCHAR, type BIGINT, style BIGINT)[]',
+            buttons: 'JSON',
             properties: 'JSON',
             imageUrls: 'JSON[]',
             image_urls: 'JSON[]',
@@ -133,7 +143,7 @@ _TASKS: Final = r"""
             addresses(image_urls) AS stored,
             filled(videoUrl) AS video,
             addresses(videoUrls) AS videos,
-            pressable(buttons) AS buttons,
+            pressable(read_buttons(buttons)) AS buttons,
             moment(submitTime) AS submitted_at,
             moment(startTime) AS started_at,
             moment(finishTime) AS finished_at,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, cast, get_type_hints
 
-from pydantic import TypeAdapter, create_model
+from pydantic import ConfigDict, TypeAdapter, create_model, with_config
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict  # which pydantic asks for on Python 3.11
 
@@ -19,6 +19,7 @@ from benchmarks.rivals.words import ACTIONS, BOTS, CLIP, KEYCAP, RAND, SHORTENED
 
 _PERCENTS: Final[dict[str | None, int]] = {f"{percent}%": percent for percent in range(101)}
 _NUMBER: Final = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?%?", re.ASCII)
+_COUNT: Final = re.compile(r"\d{1,18}(\.\d{1,18})?", re.ASCII)
 _RAND: Final = re.compile(RAND)
 _CLIP: Final = re.compile(CLIP)
 _VIDEO_ACTIONS: Final = frozenset({"video", "video_extend"})
@@ -34,6 +35,7 @@ class RecordUrl(TypedDict):
 
 
 Urls = list[str | RecordUrl] | None
+Time = int | float | str
 
 
 class RecordButton(TypedDict, total=False):
@@ -50,6 +52,10 @@ class _HasId(TypedDict):
     id: str
 
 
+_LENIENT: Final = ConfigDict(coerce_numbers_to_str=True)
+
+
+@with_config(_LENIENT)
 class Record(_HasId, total=False):
     """A record."""
 
@@ -60,14 +66,14 @@ class Record(_HasId, total=False):
     promptEn: str | None
     description: str | None
     state: str | None
-    submitTime: int | None
-    startTime: int | None
-    finishTime: int | None
+    submitTime: Time | None
+    startTime: Time | None
+    finishTime: Time | None
     imageUrl: str | None
     status: str | None
     progress: str | None
     failReason: str | None
-    buttons: list[RecordButton] | None
+    buttons: list[RecordButton | list[RecordButton]] | None
     properties: dict[str, Any] | None
     imageUrls: Urls
     image_urls: Urls
@@ -195,8 +201,14 @@ def _percent(told: str | None) -> int | None:
     return max(0, min(100, int(round(100 * number, 6) if is_fraction else number)))
 
 
-def _moment(count: int) -> datetime | None:
-    """Seconds, milliseconds or microseconds, by size."""
+def _moment(told: Time) -> datetime | None:
+    """Seconds, milliseconds or microseconds, by size, or ISO text."""
+    if isinstance(told, str):
+        return _counted(float(told)) if _COUNT.fullmatch(told) else _dated(told)
+    return _counted(told)
+
+
+def _counted(count: float) -> datetime | None:
     if 10**12 <= count < 10**14:
         return _from_timestamp(count / 1e3, UTC)
     if 0 < count < 10**11:
@@ -204,10 +216,20 @@ def _moment(count: int) -> datetime | None:
     return _from_timestamp(count / 1e6, UTC) if 10**15 <= count < 10**17 else None
 
 
-def _buttons(found: list[RecordButton]) -> list[Button]:
+def _dated(told: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(told)
+    except ValueError:
+        return None
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _buttons(found: list[RecordButton | list[RecordButton]]) -> list[Button]:
+    """From a list of buttons, or of rows of them."""
     return [
         Button(custom_id, button.get("label") or "", button.get("emoji") or "", button.get("type"), button.get("style"))
-        for button in found
+        for row in found
+        for button in (row if isinstance(row, list) else (row,))
         if (custom_id := button.get("customId"))
     ]
 
@@ -266,7 +288,7 @@ def run(sample: Sample) -> Iterable[bytes]:
 
 
 _OPTIONAL: Final[dict[str, Any]] = {name: (kind, None) for name, kind in get_type_hints(Record).items() if name != "id"}
-_RecordModel: Final = create_model("_RecordModel", id=(str, ...), **_OPTIONAL)
+_RecordModel: Final = create_model("_RecordModel", __config__=_LENIENT, id=(str, ...), **_OPTIONAL)
 _ValidTask: Final = cast("type[Task]", pydantic_dataclass(Task))
 
 
