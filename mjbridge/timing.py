@@ -40,10 +40,14 @@ class Timing(NamedTuple):
 
     def deadline(self, seconds: float) -> Deadline:
         """The end of a call that may take so long; `InvalidCommand` for what is no time."""
-        # NaN compares with nothing, so a deadline made of it would never come.
-        if not seconds >= 0:
-            raise InvalidCommand(f"a wait of {seconds} seconds is none")
+        if not _is_time(seconds):
+            raise InvalidCommand(f"a wait of {seconds!r} seconds is none: 0 is the shortest, and math.inf never ends")
         return Deadline(self.clock, self.clock() + seconds)
+
+
+def _is_time(seconds: object) -> bool:
+    # NaN compares with nothing, so a deadline made of it would never come.
+    return isinstance(seconds, int | float) and seconds >= 0
 
 
 REAL_TIME: Final = Timing()
