@@ -34,7 +34,7 @@ from mjbridge.commands import (
 from mjbridge.commands.keywords import AnimateFields, Common, EditFields, ImagineFields, VideoFields
 from mjbridge.config import DEFAULT_ROUTE
 from mjbridge.errors import InvalidCommand, MJBridgeError, TaskFailed
-from mjbridge.pictures.inputs import Picture
+from mjbridge.pictures.inputs import Picture, several
 from mjbridge.task import Status, Task
 from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
 
@@ -78,7 +78,7 @@ class Vocabulary(ABC):
 
     def blend(
         self,
-        images: Iterable[Picture],
+        images: Picture | Iterable[Picture],
         *,
         dimensions: str | None = None,
         aspect: str | None = None,
@@ -88,7 +88,7 @@ class Vocabulary(ABC):
         **common: Unpack[Common],
     ) -> Task:
         """A new grid from two to five pictures: square, portrait or landscape, or of any `aspect` ("16:9")."""
-        command = Blend(images=tuple(images), dimensions=dimensions, aspect=aspect, bot=bot, **common)
+        command = Blend(images=several(images), dimensions=dimensions, aspect=aspect, bot=bot, **common)
         return self.submit(command, route, timeout=timeout)
 
     def describe(
@@ -118,14 +118,14 @@ class Vocabulary(ABC):
     def edit(
         self,
         prompt: str,
-        images: Iterable[Picture],
+        images: Picture | Iterable[Picture],
         *,
         route: str = DEFAULT_ROUTE,
         timeout: float = DEFAULT_TIMEOUT,
         **fields: Unpack[EditFields],
     ) -> Task:
         """Pictures changed as the prompt says; the `fields` are those of `Edit`: `mask`, `retexture` ..."""
-        return self.submit(Edit(prompt=prompt, images=tuple(images), **fields), route, timeout=timeout)
+        return self.submit(Edit(prompt=prompt, images=several(images), **fields), route, timeout=timeout)
 
     def video(
         self,

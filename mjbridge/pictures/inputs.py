@@ -5,6 +5,7 @@ data, no provider ever reads a file, and no path is read but one that the caller
 """
 
 import binascii
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -57,6 +58,11 @@ def as_text(field: str, given: object, kind: Kind = PICTURE) -> str:
         return given
     shown = repr(given[:_SHOWN])
     raise InvalidCommand(f"{field} is {shown}, neither an http(s) URL nor a data URI; for a file write Path({shown})")
+
+
+def several(given: "Picture | Iterable[Picture]") -> "tuple[Picture, ...]":
+    """The pictures that were given; one alone, which Python could take apart too, is one."""
+    return (given,) if isinstance(given, str | bytes | Path) else tuple(given)
 
 
 def is_address(picture: object) -> bool:
