@@ -16,15 +16,15 @@ import msgspec
 from mjbridge import callbacks, downloads, keys, pictures, records, requirements, waiting
 from mjbridge import config as configuration
 from mjbridge.account import Account
-from mjbridge.commands import Cancel, Command, FollowUp, Press, check_ref
+from mjbridge.commands import Cancel, Command, FollowUp, Press, check_ref, check_text
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
-from mjbridge.errors import ConfigError, InvalidCommand, PluginError
+from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginError
 from mjbridge.events import Events, Listener
 from mjbridge.limits import Limits
 from mjbridge.provider import Level, Provider
 from mjbridge.retries import retried
 from mjbridge.routing import Route
-from mjbridge.task import Status, Task
+from mjbridge.task import Button, Status, Task
 from mjbridge.timing import DEFAULT_TIMEOUT, Deadline, Timing
 from mjbridge.vocabulary import Vocabulary
 from mjbridge.waiting import Group, Unsettled, Watch
@@ -132,34 +132,31 @@ class Bridge(Vocabulary):
 
     # Follow-ups go to the account that has the task.
 
-    def press(self, task: Task | str, button: str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
-        """Press a button: its custom id, or, where the task's buttons are known, its label, emoji or kind."""
+    def press(self, task: Task | str, button: Button | str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
+        """Press a button: one of the task's `buttons`, or its custom id, label, emoji or kind."""
         account, task_id = self._owner(task)
         deadline = self._timing.deadline(timeout)
-        if "::" in button:
-            return account.submit(Press(task_id=task_id, custom_id=button), deadline)
-        known = task if isinstance(task, Task) and task.buttons else self._fetch(account, task_id, deadline)
-        found = known.button(button)
-        if found is None:
-            labels = ", ".join(each.label or each.emoji or each.kind for each in known.buttons) or "none"
-            raise InvalidCommand(f"task {known.ref} ({known.status}) has no button {button!r}; its buttons: {labels}")
-        return account.submit(Press(task_id=task_id, custom_id=found.custom_id), deadline)
+        if not isinstance(button, Button):
+            button = self._button(account, task, task_id, button, deadline)
+        return account.submit(Press(task_id=task_id, custom_id=button.custom_id), deadline)
 
     # Reads. One that fails in passing is tried again.
 
     def fetch(self, task: Task | str, *, timeout: float = DEFAULT_TIMEOUT) -> Task:
         """A task as it stands, by its ref or an earlier state, from which is kept what the vendor no longer says."""
         account, task_id = self._owner(task)
-        found = self._fetch(account, task_id, self._timing.deadline(timeout))
-        return records.carry(task, found) if isinstance(task, Task) and not task.done else found
+        return _carried(task, self._fetch(account, task_id, self._timing.deadline(timeout)))
 
     def fetch_many(self, tasks: Iterable[Task | str], *, timeout: float = DEFAULT_TIMEOUT) -> list[Task]:
-        """Many tasks in as few requests as their accounts allow; those that a vendor no longer knows are left out."""
+        """Many tasks in as few requests as their accounts allow, each as `fetch` gives it.
+
+        Those that a vendor no longer knows are left out.
+        """
         deadline = self._timing.deadline(timeout)
         return [
-            task
-            for account, task_ids in self._by_account(tasks).items()
-            for batch in _batched(task_ids, account.provider.batch_size)
+            _carried(known[task.id], task)
+            for account, known in self._by_account(tasks).items()
+            for batch in _batched(list(known), account.provider.batch_size)
             for task in self._read(partial(account.fetch_many, batch), deadline)
         ]
 
@@ -217,7 +214,7 @@ class Bridge(Vocabulary):
 
     def download(
         self,
-        task: Task,
+        task: Task | str,
         folder: str | Path,
         *,
         singles: bool = False,
@@ -230,9 +227,10 @@ class Bridge(Vocabulary):
         is not fetched again, and what broke off, at `timeout` too, goes on where the server can; without one a file may
         take as long as it comes. `on_progress` is called with each step, by one thread at a time.
         """
-        account, _ = self._owner(task)
+        account, task_id = self._owner(task)
         deadline = self._timing.deadline(timeout)
-        return downloads.save(task, Path(folder), account, deadline, singles=singles, on_progress=on_progress)
+        finished = task if isinstance(task, Task) else self._fetch(account, task_id, deadline)
+        return downloads.save(finished, Path(folder), account, deadline, singles=singles, on_progress=on_progress)
 
     def receive(self, body: bytes | str, account: str, known: callbacks.Known | None = None) -> Task | None:
         """The task that an account's vendor tells of in a callback, folded into what is known of it; None if no news.
@@ -270,9 +268,25 @@ class Bridge(Vocabulary):
         asked = command(task_id)
         deadline = self._timing.deadline(timeout)
         # Who has the buttons at hand need not ask the vendor for them again.
-        if isinstance(task, Task) and task.buttons and account.provider.presses(asked):
-            asked = asked.press(task)
+        if isinstance(task, Task) and task.buttons:
+            try:
+                asked = asked.press(task) if account.provider.presses(asked) else asked
+            except MJBridgeError as error:
+                account.own(error, "submit")
+                raise
         return account.submit(asked, deadline)
+
+    def _button(self, account: Account, task: Task | str, task_id: str, name: str, deadline: Deadline) -> Button:
+        """The task's button of that custom id, label, emoji or kind."""
+        if "::" in check_text("button", name):
+            return Button(name)
+        known = task if isinstance(task, Task) and task.buttons else self._fetch(account, task_id, deadline)
+        found = known.button(name)
+        if found is None:
+            labels = ", ".join(each.label or each.emoji or each.kind for each in known.buttons) or "none"
+            fault = f"task {known.ref} ({known.status}) has no button {name!r}; its buttons: {labels}"
+            raise account.own(InvalidCommand(fault), "submit")
+        return found
 
     def _checked(self, task: Task | str, command: Callable[[str], FollowUp]) -> FollowUp:
         """The command, unless its account would refuse it unasked."""
@@ -288,19 +302,20 @@ class Bridge(Vocabulary):
         return self._read(partial(account.fetch, task_id), deadline)
 
     def _wait(self, task: Task | str, deadline: Deadline, on_update: Callable[[Task], object] | None) -> Task:
-        account, task_id = self._owner(task)
         if isinstance(task, Task) and task.done:
             return task
+        account, task_id = self._owner(task)
         return waiting.wait(account, self._watch(task), task_id, deadline, self._timing, on_update)
 
     def _watch(self, task: Task | str) -> Watch:
         return Watch(_ref(task), task if isinstance(task, Task) else None, self._timing.clock)
 
-    def _by_account(self, tasks: Iterable[Task | str]) -> dict[Account, list[str]]:
-        wanted: dict[Account, list[str]] = {}
+    def _by_account(self, tasks: Iterable[Task | str]) -> dict[Account, dict[str, Task | str]]:
+        """The tasks by their ids, as they were given."""
+        wanted: dict[Account, dict[str, Task | str]] = {}
         for task in _several(tasks):
             account, task_id = self._owner(task)
-            wanted.setdefault(account, []).append(task_id)
+            wanted.setdefault(account, {})[task_id] = task
         return wanted
 
     def _owner(self, task: Task | str) -> tuple[Account, str]:
@@ -344,7 +359,14 @@ def _several(tasks: Iterable[Task | str]) -> Iterable[Task | str]:
     return tasks
 
 
+def _carried(known: Task | str, found: Task) -> Task:
+    """A task as it was just found, with what the vendor no longer says from an earlier state."""
+    return records.carry(known, found) if isinstance(known, Task) and not known.done else found
+
+
 def _ref(task: object) -> str:
+    if isinstance(task, Task) and not task.account:
+        raise InvalidCommand(f"task {task.id} does not say which account has it: give its ref, written as account:id")
     ref = task.ref if isinstance(task, Task) else task
     if not isinstance(ref, str):
         raise InvalidCommand(f"{ref!r} is neither a task nor a ref")

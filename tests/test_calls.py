@@ -6,8 +6,35 @@ from typing import Any
 import pytest
 
 import mjbridge
-from mjbridge import Edit, HttpResponse
-from tests.rehearsals import scripted
+from mjbridge import Edit, HttpResponse, Press, Status, Task
+from tests.rehearsals import Rehearsal, record, scripted
+
+_BUTTON = {"customId": "MJ::JOB::upsample::1::x", "label": "U1"}
+_ACCEPTED = HttpResponse(200, b'{"code":1,"result":"2"}')
+
+
+def test_a_button_of_the_task_is_pressed_as_it_is() -> None:
+    """Nobody has to know that it is its custom id that names it, and nobody is asked for it again."""
+    bridge, transport, _ = scripted([record(status="SUCCESS", buttons=[_BUTTON]), _ACCEPTED])
+    grid = bridge.fetch("main:1")
+    pressed = bridge.press(grid.ref, grid.buttons[0])
+    assert (pressed.custom_id, pressed.parent_id) == (_BUTTON["customId"], "1")
+    assert [request.path for request in transport.requests] == ["/mj/task/1/fetch", "/mj/submit/action"]
+
+
+def test_no_button_is_no_button() -> None:
+    """As `task.button` answers where there is none."""
+    bridge, transport, _ = scripted([])
+    nothing: Any = None
+    with pytest.raises(mjbridge.InvalidCommand, match="button is NoneType, not text"):
+        bridge.press("main:1", nothing)
+    assert transport.requests == []
+
+
+def test_a_download_of_a_ref_is_one_of_its_task(tmp_path: Path) -> None:
+    rehearsal = Rehearsal("mjproxy")
+    grid = rehearsal.bridge.wait(rehearsal.bridge.imagine("a lighthouse"))
+    assert rehearsal.bridge.download(grid.ref, tmp_path) == rehearsal.bridge.download(grid, tmp_path)
 
 
 @pytest.mark.parametrize("timeout", [None, "5"])
@@ -34,3 +61,47 @@ def test_one_picture_is_no_blend() -> None:
     bridge, _, _ = scripted([])
     with pytest.raises(mjbridge.InvalidCommand, match="images has 1; a blend has 2 to 5"):
         bridge.blend("https://x.example/a.png")
+
+
+def test_a_task_from_storage_is_told_of_by_its_id() -> None:
+    bridge, transport, _ = scripted([])
+    stored = mjbridge.normalize({"id": "1730", "imageUrl": "g", "status": "SUCCESS"})
+    with pytest.raises(mjbridge.InvalidCommand, match=r"task 1730 does not say which account has it.*account:id"):
+        bridge.fetch(stored)
+    assert bridge.wait(stored) is stored, "there is nothing to ask for"
+    assert list(bridge.wait_many([stored])) == [stored]
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("upscale", {"kind": "subtle"}),
+        ("remix", {"index": 1, "strength": "strong"}),
+        ("press", {"button": "no such label"}),
+    ],
+)
+def test_what_a_task_s_own_buttons_cannot_say_is_an_error_of_its_account(method: str, said: dict[str, Any]) -> None:
+    """Whether the buttons were at hand or had to be asked for."""
+    bridge, transport, _ = scripted([record(status="SUCCESS", buttons=[_BUTTON])])
+    with pytest.raises(mjbridge.MJBridgeError) as caught:
+        getattr(bridge, method)(bridge.fetch("main:1"), **said)
+    assert (caught.value.account, caught.value.provider, caught.value.operation) == ("main", "mjproxy", "submit")
+    assert len(transport.requests) == 1
+
+
+def test_many_tasks_keep_what_the_vendor_no_longer_says_as_one_does() -> None:
+    alone, listed = b'{"id":"1","status":"IN_PROGRESS"}', b'[{"id":"1","status":"IN_PROGRESS"}]'
+    bridge, _, _ = scripted([HttpResponse(200, body) for body in (alone, listed, listed)])
+    known = Task(id="1", account="main", provider="mjproxy", status=Status.PENDING, prompt="a pig", state="order 17")
+    found = bridge.fetch(known)
+    assert (found.prompt, found.state, found.status) == ("a pig", "order 17", Status.PROCESSING)
+    assert bridge.fetch_many([known]) == [found]
+    assert bridge.fetch_many(["main:1"])[0].prompt is None
+
+
+def test_a_pressed_button_need_not_look_like_midjourney_s() -> None:
+    """A button is pressed by what it holds; a text without colons is looked for among the task's."""
+    bridge, transport, _ = scripted([_ACCEPTED])
+    bridge.press("main:1", mjbridge.Button("own-id"))
+    assert transport.requests[0].json["customId"] == Press(task_id="1", custom_id="own-id").custom_id

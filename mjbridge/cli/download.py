@@ -9,7 +9,6 @@ import click
 from mjbridge.cli.bridges import open_owner
 from mjbridge.cli.output import saving, write_paths
 from mjbridge.cli.running import FOLDER, SECONDS
-from mjbridge.timing import DEFAULT_TIMEOUT, REAL_TIME
 
 
 @click.command()
@@ -27,10 +26,9 @@ def download(
     Those of the task REF in DIR (default: here); their paths are printed. What is there already is not fetched again,
     and what broke off goes on where it stopped.
     """
-    deadline = REAL_TIME.deadline(math.inf if timeout is None else timeout)
+    longest = math.inf if timeout is None else timeout
     with open_owner(config, ref) as bridge, saving() as on_progress:
-        task = bridge.fetch(ref, timeout=min(DEFAULT_TIMEOUT, deadline.left))
-        paths = bridge.download(task, folder, singles=singles, timeout=deadline.left, on_progress=on_progress)
+        paths = bridge.download(ref, folder, singles=singles, timeout=longest, on_progress=on_progress)
     if as_json:
         write_paths(ref, paths)
         return

@@ -5,6 +5,7 @@ from typing import Final, get_args
 from mjbridge.commands.base import Command
 from mjbridge.commands.checks import GRID
 from mjbridge.commands.checks import ref as check_ref
+from mjbridge.commands.checks import text as check_text
 from mjbridge.commands.follow_ups import (
     Animate,
     ByButton,
@@ -100,4 +101,5 @@ __all__ = [
     "Video",
     "Zoom",
     "check_ref",
+    "check_text",
 ]
