@@ -22,7 +22,7 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 DEFAULT_ROUTE: Final = "default"
 EMULATOR: Final = "emulator:"
-"""A base URL that begins so is served in this process. Behind the colon a file may stand that remembers the tasks."""
+"""A base URL that begins so is served in this process. Behind the colon a folder may stand that remembers the tasks."""
 
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]

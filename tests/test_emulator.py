@@ -188,6 +188,31 @@ def test_a_folder_remembers_tasks_for_the_next_process(tmp_path: Path) -> None:
         Bridge(settings).fetch("main:../../secret")
 
 
+def test_a_memory_that_cannot_be_used_is_told_of_by_its_place(tmp_path: Path) -> None:
+    """A file where the folder should be, and what another version or a person has left in it."""
+    (tmp_path / "file").touch()
+    (tmp_path / "1.json").write_text("{}")
+    (tmp_path / "2.json").write_text("nonsense")
+
+    def opened(place: Path) -> Bridge:
+        account = {"provider": "mjproxy", "base_url": f"emulator:{place}"}
+        return Bridge({"accounts": {"main": account}}, sleep=lambda _: None)
+
+    with pytest.raises(mjbridge.MJBridgeError, match=r"cannot write to the folder .*file"):
+        opened(tmp_path / "file").imagine("pig")
+    with pytest.raises(mjbridge.MJBridgeError, match=r"cannot read from the folder .*file"):
+        opened(tmp_path / "file").fetch("main:1")
+    for task_id in ("1", "2"):
+        with pytest.raises(mjbridge.MJBridgeError, match=rf"{task_id}\.json is no task .*; remove it"):
+            opened(tmp_path).fetch(f"main:{task_id}")
+
+
+def test_the_headers_of_a_scripted_reply_may_be_written_as_anybody_writes_them() -> None:
+    emulator, _ = _emulator()
+    emulator.faults.add(HttpFault(status=429, headers={"Retry-After": "7"}))
+    assert emulator.handle(HttpRequest("GET", "/mj/task/1/fetch")).retry_after == 7
+
+
 def test_no_picture_is_served_but_the_emulator_s_own() -> None:
     emulator, _ = _emulator()
     transport = EmulatorTransport(emulator)

@@ -3,13 +3,16 @@
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from mjbridge.errors import ConfigError
+
+Published = TypeVar("Published")
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -79,6 +82,15 @@ class JobMemory:
         return self._jobs.get(job_id)
 
 
+def _link(partial: Path, path: Path) -> bool:
+    """Give a whole file its name; whether that was free."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    return True
+
+
 class JobFolder:
     """Jobs that the next process finds again: a file each, so that processes may share the folder."""
 
@@ -87,39 +99,43 @@ class JobFolder:
 
     def add(self, job: Job) -> bool:
         """Keep a job; False if its id is taken."""
-        try:
-            self._write(job, os.link)
-        except FileExistsError:
-            return False
-        return True
+        return self._write(job, _link)
 
     def replace(self, job: Job) -> None:
         """Keep a job in the place of its earlier state."""
         self._write(job, os.replace)
 
-    def _write(self, job: Job, publish: Callable[[Path, Path], object]) -> None:
+    def _write(self, job: Job, publish: Callable[[Path, Path], Published]) -> Published:
         # Under its name when it is whole: another process sees all of it or nothing.
         partial = self._folder / f".{job.id}.{os.getpid()}.{threading.get_ident()}.part"
-        try:
+        with self._reaching("write to"):
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(msgspec.json.encode(job))
-            publish(partial, self._path(job.id))
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise ConfigError(f"the emulator cannot write to {self._folder}: {error.strerror}") from None
-        finally:
-            partial.unlink(missing_ok=True)
+            try:
+                partial.write_bytes(msgspec.json.encode(job))
+                return publish(partial, self._path(job.id))
+            finally:
+                partial.unlink(missing_ok=True)
 
     def get(self, job_id: str) -> Job | None:
         """The job of that id."""
         # The id comes out of a request's path: only what this folder itself may have written names a file in it.
         if not _FILE_NAME.fullmatch(job_id):
             return None
+        path = self._path(job_id)
+        with self._reaching("read from"):
+            try:
+                return msgspec.json.decode(path.read_bytes(), type=Job)
+            except FileNotFoundError:
+                return None
+            except msgspec.DecodeError as error:
+                raise ConfigError(f"{path} is no task that this emulator wrote: {error}; remove it") from None
+
+    @contextmanager
+    def _reaching(self, how: str) -> Generator[None, None, None]:
         try:
-            return msgspec.json.decode(self._path(job_id).read_bytes(), type=Job)
-        except FileNotFoundError:
-            return None
+            yield
+        except OSError as error:
+            raise ConfigError(f"the emulator cannot {how} the folder {self._folder}: {error.strerror}") from None
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.json"

@@ -58,7 +58,7 @@ class Emulator:
         """The vendor's reply to a request."""
         fault = self.faults.take(HttpFault)
         if fault:
-            return HttpResponse(fault.status, fault.body, fault.headers)
+            return HttpResponse(fault.status, fault.body, {name.lower(): each for name, each in fault.headers.items()})
         if request.method == "GET" and request.path.startswith(_PICTURES):
             return self._picture(unquote(request.path.removeprefix(_PICTURES)))
         if self._authorized(request):
