@@ -153,13 +153,12 @@ class FamilyProvider(Provider):
     unknown_by: ClassVar[frozenset[int]] = frozenset({_NO_CONTENT})
     """The statuses of an empty reply to a fetch that say that there is no such task."""
 
-    def request(self, command: Command) -> HttpRequest:
-        """The one request that submits a command."""
+    def written(self, command: Command) -> tuple[str, dict[str, Any]]:
+        """A command's path and body, its speed in either."""
         if isinstance(command, Imagine):
             command = _addresses_in_prompt(command)
-        path, body = self.written(command)
-        path = self.place_speed(path, body, command)
-        return HttpRequest("POST", path, json={**body, **command.extra}, submits=True)
+        path, body = super().written(command)
+        return self.place_speed(path, body, command), body
 
     def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
         """Write the speed into the body, or into the path that is returned."""
