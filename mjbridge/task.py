@@ -222,6 +222,9 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, tag_field=
         >>> task.button("upsample", 2) == task.button("U2") == task.buttons[0]
         True
         """
+        if not kind:
+            # Most buttons have no emoji, or no label: what names nothing would name the first of them.
+            return None
         if index is not None:
             return next((each for each in self.buttons if each.kind == kind and each.index == index), None)
         return next(

@@ -31,6 +31,16 @@ def test_no_button_is_no_button() -> None:
     assert transport.requests == []
 
 
+def test_no_name_presses_no_button() -> None:
+    """A press costs, and nearly every button has no emoji, or no label."""
+    bridge, transport, _ = scripted([record(status="SUCCESS", buttons=[_BUTTON])])
+    grid = bridge.fetch("main:1")
+    assert grid.button("") is None
+    with pytest.raises(mjbridge.InvalidCommand, match="no button ''; its buttons: U1"):
+        bridge.press(grid, "")
+    assert len(transport.requests) == 1
+
+
 def test_a_download_of_a_ref_is_one_of_its_task(tmp_path: Path) -> None:
     rehearsal = Rehearsal("mjproxy")
     grid = rehearsal.bridge.wait(rehearsal.bridge.imagine("a lighthouse"))
