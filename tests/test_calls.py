@@ -47,6 +47,15 @@ def test_a_download_of_a_ref_is_one_of_its_task(tmp_path: Path) -> None:
     assert rehearsal.bridge.download(grid.ref, tmp_path) == rehearsal.bridge.download(grid, tmp_path)
 
 
+def test_a_route_that_is_none_is_no_route() -> None:
+    """As the environment answers where nobody has set one."""
+    bridge, transport, _ = scripted([])
+    nothing: Any = None
+    with pytest.raises(mjbridge.ConfigError, match="unknown route or account None; known: main"):
+        bridge.imagine("pig", route=nothing)
+    assert transport.requests == []
+
+
 @pytest.mark.parametrize("timeout", [None, "5"])
 def test_a_time_out_that_is_no_number_is_refused(timeout: Any) -> None:
     bridge, transport, _ = scripted([])
