@@ -123,6 +123,17 @@ def test_a_follow_up_of_an_unfinished_or_unknown_task_is_refused() -> None:
         emulator.simulator.submit(Upscale(task_id="1", index=1))
 
 
+def test_a_button_is_pressed_by_its_custom_id_and_by_nothing_else() -> None:
+    """As at the vendors: what works here with a label would be refused there."""
+    emulator, clock = _emulator()
+    grid = emulator.simulator.submit(Imagine(prompt="pig"))
+    clock.sleep(60)
+    button = emulator.simulator.fetch(grid.id).buttons[0]
+    with pytest.raises(mjbridge.InvalidCommand, match=f"no button {button.label}"):
+        emulator.simulator.submit(Press(task_id=grid.id, custom_id=button.label))
+    assert emulator.simulator.submit(Press(task_id=grid.id, custom_id=button.custom_id)).action == "upscale"
+
+
 def test_a_dialog_is_answered_once_and_not_after_its_end() -> None:
     emulator, clock = _emulator()
     grid = emulator.simulator.submit(Imagine(prompt="pig"))

@@ -120,7 +120,9 @@ def _upload(command: Upload, parent: Parent | None) -> Job:
 
 
 def _press(command: Press, parent: Parent | None) -> Job:
-    button = parent.task.button(command.custom_id) if parent else None
+    # By its custom id alone: a label is what people say, and no vendor knows it.
+    found = (each for each in (parent.task.buttons if parent else ()) if each.custom_id == command.custom_id)
+    button = next(found, None)
     if parent is None or button is None:
         raise InvalidCommand(f"task {command.task_id} has no button {command.custom_id}")
     before = parent.job
