@@ -100,6 +100,8 @@ def test_a_configured_account_is_used_by_name_and_by_route(shell: Shell) -> None
         (["fetch", "https://x.example/1.png"], "'https://x.example/1.png' is an address, and not a ref"),
         (["show", "https://x.example/1.png"], "is an address: show takes a picture's FILE, or the REF of a task"),
         (["show", "nope:"], "'nope:' is not a ref"),
+        (["zoom", "emulated-mjproxy:1", "--ratio", "1.5", "--prompt", "pig --zoom 1.2"], "exclude each other"),
+        (["zoom", "emulated-mjproxy:1", "--prompt", ""], "prompt is empty"),
         (["fetch", "main:1"], "no configuration found"),
         (["--config", "missing.toml", "fetch", "main:1"], "missing.toml"),
         (["normalize", "missing.json"], "missing.json: no such file"),

@@ -79,8 +79,12 @@ def _longer_clips() -> list[click.Parameter]:
     ]
 
 
-def _zoom(bridge: Bridge, ref: str, ratio: str, prompt: str | None, **more: Any) -> Task:
-    return bridge.zoom(ref, None if prompt else float(ratio), prompt=prompt, **more)
+def _zoom(bridge: Bridge, ref: str, ratio: str | None, prompt: str | None, **more: Any) -> Task:
+    if prompt is None:
+        return bridge.zoom(ref, float(ratio or 2), **more)
+    if ratio:
+        raise click.UsageError("--ratio and --prompt exclude each other: the prompt says --zoom 1 to --zoom 2")
+    return bridge.zoom(ref, None, prompt=prompt, **more)
 
 
 _OF_MIDJOURNEY: Final[tuple[click.Command, ...]] = (
@@ -174,9 +178,7 @@ _OF_MIDJOURNEY: Final[tuple[click.Command, ...]] = (
         click.Option(
             ["--ratio"],
             type=click.Choice([f"{ratio:g}" for ratio in ZOOMS]),
-            default="2",
-            show_default=True,
-            help="How much more it shows.",
+            help="How much more it shows (default: 2).",
         ),
         _words("A custom zoom: the whole prompt, with --zoom 1 to --zoom 2 in it."),
     ),
