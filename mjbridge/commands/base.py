@@ -8,6 +8,7 @@ import msgspec
 
 from mjbridge import fields
 from mjbridge.commands import checks
+from mjbridge.errors import InvalidCommand
 from mjbridge.pictures import inputs
 from mjbridge.task import Speed
 
@@ -41,7 +42,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     def __post_init__(self) -> None:
         for name in self.pictures:
             texts = tuple(self.picture(name, given) for given in fields.each(getattr(self, name)))
-            msgspec.structs.force_setattr(self, name, texts if name in self.several else next(iter(texts), None))
+            msgspec.structs.force_setattr(self, name, texts if name in self.several else self._one(name, texts))
         checks.one_of("speed", self.speed, Speed)
         if self.state is not None:
             checks.text("state", self.state)
@@ -56,6 +57,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     def promised(self) -> dict[str, Any]:
         """The fields of the task to come that the command already tells."""
         return {"speed": self.speed, "state": self.state, "action": self.action}
+
+    def _one(self, name: str, texts: tuple[str, ...]) -> str | None:
+        """The picture of a field that holds one, None where it may be left out."""
+        is_missing = not texts and any(each.required for each in msgspec.structs.fields(self) if each.name == name)
+        if len(texts) > 1 or is_missing:
+            raise InvalidCommand(f"{name} has {len(texts)}; it must be one picture")
+        return next(iter(texts), None)
 
     def picture(self, name: str, given: object) -> str:
         """What was given for the picture of a field, as the command holds it."""

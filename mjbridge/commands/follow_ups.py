@@ -159,7 +159,7 @@ class Zoom(ByButton, frozen=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.ratio is not None and self.ratio not in ZOOMS:
+        if self.ratio is not None and self.ratio not in list(ZOOMS):
             raise InvalidCommand(
                 f"ratio is {self.ratio!r}; it must be 1.5 or 2, or None for a custom zoom, confirmed with --zoom 1 to 2"
             )
