@@ -62,7 +62,7 @@ class Bridge(Vocabulary):
         journal: "Journal | str | Path | None" = None,
     ) -> None:
         self.config = configuration.load(config)
-        self.journal = requirements.journal(journal or self.config.journal)
+        self.journal = requirements.journal(self.config.journal if journal is None else journal)
         self._events = Events(on_event, now=now, clock=clock)
         self._timing = Timing(clock, sleep, chance)
         self._new_transport = transport or _transport

@@ -54,43 +54,50 @@ def _passwords(parts: SplitResult) -> Iterator[str]:
 
 def secret(written: str | None) -> str:
     """The key that an `api_key` stands for; `""` for None. `ConfigError` never shows it."""
-    source, name = _SOURCES.get(kind(written)), (written or "").partition(":")[2]
-    if source and not name:
-        raise ConfigError(f"api_key is {written!r} without a name behind it")
-    key = (source(name) if source else written or "").strip()
+    key = behind(written, "api_key")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigError("api_key holds spaces, line breaks or other characters that no header can carry")
     return key
 
 
-def _from_environment(name: str) -> str:
+def behind(written: str | None, setting: str) -> str:
+    """What a `setting` stands for that is kept like a key, or is written out; `""` for None."""
+    source, name = _SOURCES.get(kind(written)), (written or "").partition(":")[2]
+    if source and not name:
+        raise ConfigError(f"{setting} is {written!r} without a name behind it")
+    return (source(name, setting) if source else written or "").strip()
+
+
+def _from_environment(name: str, setting: str) -> str:
     if not os.environ.get(name):
-        raise ConfigError(f"api_key is env:{name}, and that variable is not set")
+        raise ConfigError(f"{setting} is env:{name}, and that variable is not set")
     return os.environ[name]
 
 
-def _from_file(name: str) -> str:
+def _from_file(name: str, setting: str) -> str:
     try:
         return settings.path(name).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        raise ConfigError(f"api_key is file:{name}, which cannot be read: {type(error).__name__}") from None
+        raise ConfigError(f"{setting} is file:{name}, which cannot be read: {type(error).__name__}") from None
 
 
-def _from_keyring(name: str) -> str:
+def _from_keyring(name: str, setting: str) -> str:
     service, slash, user = name.rpartition("/")
     if not slash:
-        raise ConfigError(f"api_key is keyring:{name}, and must be keyring:SERVICE/USER")
+        raise ConfigError(f"{setting} is keyring:{name}, and must be keyring:SERVICE/USER")
     try:
         import keyring  # noqa: PLC0415 an extra, needed only by who keeps a key there
         from keyring.errors import KeyringError  # noqa: PLC0415 only keys that are kept in a keyring need it
     except ImportError:
-        raise ConfigError(f"api_key is keyring:{name}, which needs an extra: pip install 'mjbridge[keyring]'") from None
+        raise ConfigError(
+            f"{setting} is keyring:{name}, which needs an extra: pip install 'mjbridge[keyring]'"
+        ) from None
     try:
         found = keyring.get_password(service, user)
     except KeyringError as error:
-        raise ConfigError(f"api_key is keyring:{name}, which cannot be read: {type(error).__name__}") from None
+        raise ConfigError(f"{setting} is keyring:{name}, which cannot be read: {type(error).__name__}") from None
     if not found:
-        raise ConfigError(f"api_key is keyring:{name}, which the keyring does not hold: keyring set {service} {user}")
+        raise ConfigError(f"{setting} is keyring:{name}, which the keyring does not hold: keyring set {service} {user}")
     return found
 
 

@@ -71,5 +71,7 @@ def journal(place: "Journal | str | Path | None") -> "Journal | None":
         from mjbridge.journal import Journal  # noqa: PLC0415 an extra, needed only by who keeps a journal
     except ImportError:
         raise ConfigError("journal needs an extra: pip install 'mjbridge[sql]'") from None
-    written = str(place)
-    return Journal(written if keys.kind(written) == keys.PLAIN else keys.secret(written))
+    found = keys.behind(str(place), "journal")
+    if not found:
+        raise ConfigError("journal is empty: name a file or an SQL URL, or leave it out")
+    return Journal(found)

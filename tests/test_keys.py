@@ -112,6 +112,23 @@ def test_a_prefix_without_a_name_is_no_key(prefix: str) -> None:
         keys.secret(prefix)
 
 
+def test_the_place_of_a_journal_may_be_kept_like_a_key_and_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path may hold what no header can carry, and what is missing is not told of as a key."""
+    place = tmp_path / "meine Aufträge.db"
+    monkeypatch.setenv("OWN_PLACE", str(place))
+    with Bridge({"journal": "env:OWN_PLACE"}) as bridge:
+        assert bridge.journal is not None
+        assert list(bridge.journal.all()) == []
+    assert place.exists()
+    for written, told in (("env:NO_SUCH", "journal is env:NO_SUCH"), ("file:", "journal is 'file:'"), ("", "empty")):
+        with pytest.raises(ConfigError, match=told):
+            Bridge({"journal": written})
+    with pytest.raises(ConfigError, match="journal is empty"):
+        Bridge({}, journal="")
+
+
 def test_a_provider_that_needs_a_key_says_how_to_give_one() -> None:
     for provider in ("apimart", "cometapi", "octopusx"):
         for key in (None, "", "  "):
