@@ -17,7 +17,7 @@ from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url
 
 from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
-from mjbridge.transport.links import Links, Session, joined, pieces
+from mjbridge.transport.links import Links, Session, cause, host, joined, pieces
 from mjbridge.transport.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
 
@@ -68,8 +68,11 @@ class RequestsTransport:
         content, content_type = _content(request)
         if content_type:
             headers["Content-Type"] = content_type
-        url = self._base_url + request.path
-        return self._exchange(request.method, url, request.limit, headers, content, request.timeout)
+        outcome = self._attempt(request, headers, content)
+        if isinstance(outcome, Unavailable):
+            # Raised out here, in no context of what requests raised, for that holds the request and so the key.
+            raise outcome
+        return outcome
 
     def open(
         self, url: str, limit: int = PICTURE_LIMIT, start: int = 0, timeout: float | None = None
@@ -96,31 +99,17 @@ class RequestsTransport:
         of_this_thread: tuple[requests.Session, Countdown] = self._threads.session
         return of_this_thread
 
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        limit: int,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        timeout: float | None = None,
-    ) -> HttpResponse:
-        outcome = self._attempt(method, url, limit, headers, content, timeout or math.inf)
-        if isinstance(outcome, Unavailable):
-            # Raised out here, in no context of what requests raised, for that holds the request and so the key.
-            raise outcome
-        return outcome
-
     def _attempt(
-        self, method: str, url: str, limit: int, headers: Mapping[str, str], content: bytes | None, timeout: float
+        self, request: HttpRequest, headers: Mapping[str, str], content: bytes | None
     ) -> HttpResponse | Unavailable:
+        url, timeout = self._base_url + request.path, request.timeout or math.inf
         connect, silence = (min(each, timeout) for each in self._timeout)
         session, countdown = self._session()
         countdown.start(min(sum(self._timeout), timeout), silence)
         body = None if content is None else _Body(content, countdown)
         try:
             with session.request(
-                method,
+                request.method,
                 url,
                 headers=dict(headers),
                 data=body,
@@ -133,7 +122,7 @@ class RequestsTransport:
                 seen = {name.lower(): value for name, value in response.headers.items()}
                 if "location" in seen:
                     seen["location"] = joined(_without_password(url), seen["location"])
-                return HttpResponse(response.status_code, b"".join(_body(response, limit)), seen)
+                return HttpResponse(response.status_code, b"".join(_body(response, request.limit)), seen)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return _unreachable(error, url, body)
 
@@ -178,14 +167,10 @@ def _without_password(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or "?"
-
-
 def _unreachable(error: Exception, url: str, body: _Body | None) -> Unavailable:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
+    reason = cause(error)
     # A request without a body costs nothing, whatever became of it: there the kind of error will do.
     unconnected = isinstance(error, requests.ConnectTimeout) or isinstance(reason, _NO_CONNECTION)
     left = not unconnected if body is None else body.left
     what = "no usable reply from" if left else "no connection to"
-    return Unavailable(f"{what} {_host(url)}: {type(reason or error).__name__}", accepted="maybe" if left else "no")
+    return Unavailable(f"{what} {host(url)}: {type(reason).__name__}", accepted="maybe" if left else "no")

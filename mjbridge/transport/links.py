@@ -86,7 +86,7 @@ class Links:
                 elif response.is_redirect:
                     url = joined(url, response.headers["location"])
                 else:
-                    raise Unavailable(f"no picture at {_host(url)}", http_status=response.status_code)
+                    raise Unavailable(f"no picture at {host(url)}", http_status=response.status_code)
         raise Unavailable(f"more than {_MOST_REDIRECTS} redirects on the way to a picture")
 
     def _get(
@@ -98,7 +98,7 @@ class Links:
             request = requests.Request("GET", url, _headers(start), auth=_as_it_is)
             return self._sent(session, countdown, deadline, request)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Unavailable(f"no connection to {_host(url)}: {_reason(error)}") from None
+            raise Unavailable(f"no connection to {host(url)}: {type(cause(error)).__name__}") from None
 
     def _sent(
         self, session: requests.Session, countdown: Countdown, deadline: Deadline, request: requests.Request
@@ -167,7 +167,7 @@ class Links:
                 until = began + patience + (received - first) / _SLOWEST
                 countdown.start(min(until - self._clock(), deadline.left), self._timeout[1])
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Unavailable(f"the file broke off after {received} bytes: {_reason(error)}") from None
+            raise Unavailable(f"the file broke off after {received} bytes: {type(cause(error)).__name__}") from None
         if size is not None and received != size:
             raise Unavailable(f"the file broke off after {received} of {size} bytes")
 
@@ -266,10 +266,12 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _host(url: str) -> str:
+def host(url: str) -> str:
+    """The host of an address, as errors name it."""
     return urlsplit(url).hostname or "?"
 
 
-def _reason(error: Exception) -> str:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return type(reason or error).__name__
+def cause(error: Exception) -> Exception:
+    """What went wrong, where requests and urllib3 have wrapped it."""
+    wrapped = getattr(error.args[0], "reason", None) if error.args else None
+    return wrapped if isinstance(wrapped, Exception) else error
