@@ -304,7 +304,7 @@ class Provider:
         """Raise `Unsupported` for the first of these fields that a command says and the dialect cannot."""
         for name in names:
             if getattr(command, name, None) is not None:
-                raise self.unsupported(name, way_round)
+                raise self.unsupported(f"{name} on {type(command).__name__}", way_round)
 
     def unsupported(self, field: str, way_round: str = "") -> Unsupported:
         """The error for what this dialect cannot say."""

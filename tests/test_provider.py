@@ -65,7 +65,7 @@ def test_what_is_not_written_is_unsupported_and_asks_nobody() -> None:
 
 
 def test_the_first_field_that_cannot_be_said_is_refused_by_name_with_a_way_round() -> None:
-    with pytest.raises(Unsupported, match="bare has no state: use extra"):
+    with pytest.raises(Unsupported, match="bare has no state on Imagine: use extra"):
         Bare().refuse_fields(Imagine(prompt="a", state="s", bot="niji"), "state", "bot", way_round="use extra")
     Bare().refuse_fields(Imagine(prompt="a"), "state", "bot", "index")
 

@@ -189,8 +189,7 @@ class APIMart(Provider):
 
     def hosted(self, command: Upload) -> Flow[Task]:
         """One by one: https://docs.apimart.ai/en/api-reference/uploads/images names no price."""
-        if unsaid := next((field for field in ("speed", "state") if getattr(command, field)), None):
-            raise self.unsupported(f"{unsaid} on Upload", "an upload is a picture alone")
+        self.refuse_fields(command, "speed", "state", way_round="an upload is a picture alone")
         addresses: list[str] = []
         raw = NO_RAW
         command = yield from self.converted(command)
