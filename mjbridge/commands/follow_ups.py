@@ -4,6 +4,8 @@ import re
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
+import msgspec
+
 from mjbridge.commands import checks
 from mjbridge.commands.base import Command
 from mjbridge.commands.new import Motion, check_clips
@@ -230,14 +232,7 @@ class Remix(ByButton, frozen=True):
         return {**super().promised(), "prompt": self.prompt, **({"action": action} if action else {})}
 
     def _pressing(self, button: Button) -> Press:
-        return Press(
-            task_id=self.task_id,
-            custom_id=button.custom_id,
-            remix=True,
-            speed=self.speed,
-            state=self.state,
-            extra=self.extra,
-        )
+        return msgspec.structs.replace(super()._pressing(button), remix=True)
 
 
 class Animate(ByButton, frozen=True):

@@ -1,11 +1,11 @@
 """Pictures drawn from a text's hash: the same text is the same picture. Needs Pillow (extra `emulator`)."""
 
 import hashlib
-import io
 import random
 from typing import TYPE_CHECKING, Final
 
 from mjbridge.errors import ConfigError
+from mjbridge.pictures import png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,22 +23,22 @@ _SHADES: Final = 256
 
 def grid(text: str) -> bytes:
     """The grid of four, as PNG."""
-    return _png(_grid(text))
+    return png(_grid(text))
 
 
 def single(text: str, number: int) -> bytes:
     """One picture of the grid, 1-4, cut out of it."""
-    return _png(_crop(text, number))
+    return png(_crop(text, number))
 
 
 def upscaled(text: str, number: int) -> bytes:
     """One picture of the grid, 1-4, at twice its size."""
-    return _png(_crop(text, number).resize((2 * TILE, 2 * TILE)))
+    return png(_crop(text, number).resize((2 * TILE, 2 * TILE)))
 
 
 def preview(text: str) -> bytes:
     """The grid as it looks while it is made: small."""
-    return _png(_grid(text).resize((PREVIEW, PREVIEW)))
+    return png(_grid(text).resize((PREVIEW, PREVIEW)))
 
 
 def clip(text: str, number: int) -> bytes:
@@ -97,9 +97,3 @@ def _draw_hill(pen: "ImageDraw", dice: random.Random, hill: int, colour: tuple[i
 
 def _between(one: tuple[int, ...], other: tuple[int, ...], share: float) -> tuple[int, ...]:
     return tuple(round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
-
-
-def _png(picture: "Image") -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()

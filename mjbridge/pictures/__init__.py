@@ -73,7 +73,7 @@ def cut(grid: bytes) -> list[bytes]:
         raise MalformedReply("a picture of one pixel is no grid")
     # Of an odd width or height the line in the middle belongs to nobody.
     corners = [(x, y) for y in (0, picture.height - height) for x in (0, picture.width - width)]
-    return [_png(picture.crop((x, y, x + width, y + height))) for x, y in corners]
+    return [png(picture.crop((x, y, x + width, y + height))) for x, y in corners]
 
 
 def read(content: bytes) -> "Image":
@@ -91,7 +91,8 @@ def read(content: bytes) -> "Image":
         raise MalformedReply(f"the picture cannot be read: {error}") from None
 
 
-def _png(picture: "Image") -> bytes:
+def png(picture: "Image") -> bytes:
+    """A picture as a PNG file."""
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

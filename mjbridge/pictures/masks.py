@@ -1,6 +1,5 @@
 """Masks between the one meaning they have here, white is repainted, and a vendor's. Needs Pillow (extra `pictures`)."""
 
-import io
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mjbridge import pictures
@@ -26,13 +25,13 @@ def to_vendor(mask: str, repaints: Repaints) -> str:
     theirs = black.convert("RGB")
     theirs.paste("white", (0, 0, *theirs.size))
     theirs.putalpha(_inverted(white_where_repainted) if repaints == "transparent" else white_where_repainted)
-    return _data_uri(theirs)
+    return inputs.data_uri(pictures.png(theirs), "mask")
 
 
 def from_vendor(mask: str, repaints: Repaints) -> str:
     """The inverse of `to_vendor`."""
     alpha = _opened(mask).getchannel("A")
-    return _data_uri(_inverted(alpha) if repaints == "transparent" else alpha)
+    return inputs.data_uri(pictures.png(_inverted(alpha) if repaints == "transparent" else alpha), "mask")
 
 
 def _inverted(channel: "Image") -> "Image":
@@ -44,9 +43,3 @@ def _opened(mask: str) -> "Image":
         return pictures.read(inputs.content(mask, "mask")).convert("RGBA")
     except MalformedReply as error:
         raise InvalidCommand(f"mask: {error.message}") from None
-
-
-def _data_uri(picture: "Image") -> str:
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return inputs.data_uri(file.getvalue(), "mask")

@@ -154,10 +154,9 @@ def _progress(value: object) -> str | int | None:
 
 
 def _media(value: object) -> list[WireMedia]:
-    found = (item for item in fields.each(value))
     return [
         WireMedia(_addresses([item]), fields.whole(item.get("expires_at")) if fields.is_object(item) else None)
-        for item in found
+        for item in fields.each(value)
     ]
 
 
