@@ -53,6 +53,7 @@ def _slip(name: str, value: Any) -> dict[str, Any]:
         (lambda: Imagine(prompt="a cat", aspect="16:0"), "aspect is '16:0'"),
         (lambda: Imagine(prompt="a cat", version="seven"), "version is 'seven'"),
         (lambda: Imagine(prompt="a cat", version="7", niji="6"), "there is one version"),
+        (lambda: Imagine(prompt="a cat", bot="midjourney", niji="6"), "bot is midjourney and niji is 6"),
         (lambda: Imagine(prompt="a cat", quality=3), "quality is 3"),
         (lambda: Imagine(prompt="a cat", image_weight=float("nan")), "image_weight is nan"),
         (lambda: Imagine(prompt="a cat", style="raw --seed 1"), "style is 'raw --seed 1'"),

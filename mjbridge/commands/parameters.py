@@ -142,6 +142,10 @@ class Drawing(Command, frozen=True):
             PARAMETERS[name].check(name, value)
         if self.version and self.niji:
             raise InvalidCommand(f"version is {self.version} and niji is {self.niji}; there is one version")
+        if self.niji and self.bot == Bot.MIDJOURNEY:
+            raise InvalidCommand(
+                f"bot is {self.bot} and niji is {self.niji}; who names a version of niji's has niji draw"
+            )
         _not_twice(self.prompt, {**given, "speed": self.speed} if self.speed else given)
 
     def parameters(self) -> dict[str, Any]:
