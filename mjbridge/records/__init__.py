@@ -164,7 +164,12 @@ def _check_one_task(tasks: Iterable[Task]) -> None:
         named = {getattr(task, name): task for task in tasks if getattr(task, name)}
         if len(named) > 1:
             first, second, *_ = named.values()
-            raise ValueError(f"{first.provider} {first.ref} and {second.provider} {second.ref} are two tasks")
+            raise ValueError(f"{_named(first)} and {_named(second)} are two tasks")
+
+
+def _named(task: Task) -> str:
+    """A task by all that it tells of whose it is."""
+    return " ".join(filter(None, (task.provider, task.ref if task.account else task.id)))
 
 
 def _how_far(task: Task) -> tuple[Any, ...]:
