@@ -16,7 +16,7 @@ import msgspec
 from mjbridge import callbacks, downloads, keys, pictures, records, requirements, waiting
 from mjbridge import config as configuration
 from mjbridge.account import Account
-from mjbridge.commands import Cancel, Command, FollowUp, Press, check_ref, check_text
+from mjbridge.commands import Cancel, Command, FollowUp, Press, check_command, check_ref, check_text
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config
 from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginError
 from mjbridge.events import Events, Listener
@@ -243,6 +243,7 @@ class Bridge(Vocabulary):
 
     def _route(self, command: Command, name: str) -> Route | None:
         """The route that may choose the account, None where there is nothing to choose."""
+        check_command(command)
         settings = self.config.routes.get(name)
         if settings is None:
             return None
@@ -353,10 +354,16 @@ def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _several(tasks: Iterable[Task | str]) -> Iterable[Task | str]:
+    """Each of many tasks once; by its last state, where one was given beside its ref."""
     # A ref is iterable as well, letter by letter.
     if isinstance(tasks, str | Task):
         raise InvalidCommand(f"{_ref(tasks)!r} is one task, and many are asked for: put it in a list")
-    return tasks
+    known: dict[str, Task | str] = {}
+    for task in tasks:
+        ref = task.ref if isinstance(task, Task) else _ref(task)
+        if isinstance(task, Task) or ref not in known:
+            known[ref] = task
+    return known.values()
 
 
 def _carried(known: Task | str, found: Task) -> Task:

@@ -47,6 +47,27 @@ def test_a_download_of_a_ref_is_one_of_its_task(tmp_path: Path) -> None:
     assert rehearsal.bridge.download(grid.ref, tmp_path) == rehearsal.bridge.download(grid, tmp_path)
 
 
+@pytest.mark.parametrize("command", ["a pig", mjbridge.Imagine, None])
+def test_what_is_no_command_is_told_of_as_such(command: Any) -> None:
+    """It is no command that a vendor lacks, and no reason to ask the next."""
+    bridge, transport, _ = scripted([])
+    for ask in (bridge.submit, bridge.run):
+        with pytest.raises(mjbridge.InvalidCommand, match=r"is no command, as Imagine\(prompt=...\) is one"):
+            ask(command)
+    assert transport.requests == []
+
+
+def test_a_task_that_is_given_twice_comes_once_by_what_is_known_of_it() -> None:
+    """As a ref and as a state, in whichever order."""
+    done = Task(id="1", account="main", provider="mjproxy", status=Status.COMPLETED)
+    early = Task(id="2", account="main", provider="mjproxy", prompt="a pig")
+    listed = HttpResponse(200, b'[{"id":"2","status":"SUCCESS"}]')
+    bridge, _, _ = scripted([listed, listed])
+    found = list(bridge.wait_many(["main:1", done, early, "main:2"]))
+    assert [task.ref for task in found] == ["main:1", "main:2"]
+    assert [task.prompt for task in bridge.fetch_many(["main:2", early, "main:2"])] == ["a pig"]
+
+
 def test_a_route_that_is_none_is_no_route() -> None:
     """As the environment answers where nobody has set one."""
     bridge, transport, _ = scripted([])

@@ -2,7 +2,7 @@
 
 from typing import Final, get_args
 
-from mjbridge.commands.base import Command
+from mjbridge.commands.base import Command, check_command
 from mjbridge.commands.checks import GRID
 from mjbridge.commands.checks import ref as check_ref
 from mjbridge.commands.checks import text as check_text
@@ -100,6 +100,7 @@ __all__ = [
     "Vary",
     "Video",
     "Zoom",
+    "check_command",
     "check_ref",
     "check_text",
 ]

@@ -68,3 +68,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     def picture(self, name: str, given: object) -> str:
         """What was given for the picture of a field, as the command holds it."""
         return inputs.as_text(name, given)
+
+
+def check_command(value: object) -> None:
+    """`InvalidCommand` for what is no command."""
+    if not isinstance(value, Command):
+        raise InvalidCommand(f"{_shown.repr(value)} is no command, as Imagine(prompt=...) is one")
