@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,18 @@ def test_it_ends_politely_on_a_terminate_too(emulate: Emulate) -> None:
         bridge.imagine("pig")
     code, told = emulated.end(signal.SIGTERM)
     assert (code, len(told.splitlines())) == (0, 1), told
+
+
+def test_requests_that_wait_for_each_other_are_told_as_any_others(emulate: Emulate) -> None:
+    emulated = emulate("--provider", "mjproxy", "--fault", "slow=0.1*40")
+
+    def ask(_: int) -> int:
+        return requests.get(f"{emulated.url}/mj/task/1/fetch", timeout=PATIENCE).status_code
+
+    with ThreadPoolExecutor(40) as threads:
+        assert len(list(threads.map(ask, range(40)))) == 40
+    _, told = emulated.end(signal.SIGTERM)
+    assert {line.split()[0] for line in told.splitlines()} == {"GET"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`mjbridge emulate`: a vendor on a port, so that applications in any language can be tried without paying."""
 
 import importlib
+import logging
 import shlex
 import socket
 from contextlib import closing, suppress
@@ -59,6 +60,8 @@ def emulate(
     from mjbridge.emulator.faults import parse  # noqa: PLC0415 --help reads no fault
 
     waitress = _waitress()
+    # That requests wait for each other is no news, and stderr has a line for each already.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     dialect = plugins.load(provider)()
     script = [parse(fault) for fault in faults]
     with closing(_listening(host, port)) as listener:
