@@ -3,6 +3,7 @@
 import json
 import os
 import pkgutil
+import pwd
 import signal
 import sys
 import time
@@ -127,6 +128,18 @@ def test_misuse_is_one_message_and_exit_code_2(shell: Shell, arguments: list[str
     assert message in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
     assert not (shell.folder / "home").exists(), "something was submitted"
+
+
+def test_who_has_no_home_is_told_to_make_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user that is a bare number, in a container: nothing but HOME could tell."""
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        del shell.environment[name]
+    nobody: dict[int, object] = {}
+    monkeypatch.setattr(pwd, "getpwuid", nobody.__getitem__)
+    for command in (["imagine", "pig", "--emulate", "apimart"], ["upscale", "emulated-apimart:1", "2"]):
+        done = shell(*command)
+        assert done.returncode == 2
+        assert b"there is no home folder to keep files in: set HOME to one that can be written to" in done.stderr
 
 
 @pytest.mark.parametrize(

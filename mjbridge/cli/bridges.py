@@ -1,5 +1,7 @@
 """Which bridge a command line talks to. Emulated accounts remember their tasks, so that the next command finds them."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,7 @@ from mjbridge import config as configuration
 from mjbridge.bridge import Bridge
 from mjbridge.commands import check_ref
 from mjbridge.config import EMULATOR, AccountSettings, Config
+from mjbridge.errors import ConfigError
 
 EMULATED: Final = "emulated-"
 """An account whose name begins so needs no configuration: the rest of the name is the provider."""
@@ -46,11 +49,20 @@ def known_refs(most: int = 50) -> list[str]:
 
 def picture_folder(account: str) -> Path:
     """Where pictures that were only looked at are kept."""
-    return platformdirs.user_cache_path("mjbridge") / "pictures" / file_name(account)
+    return _own(platformdirs.user_cache_path) / "pictures" / file_name(account)
 
 
 def _memory() -> Path:
-    return platformdirs.user_state_path("mjbridge") / "emulator"
+    return _own(platformdirs.user_state_path) / "emulator"
+
+
+def _own(place: Callable[[str], Path]) -> Path:
+    """A folder of ours in the user's home, which a user without a name, as containers have them, may lack."""
+    with suppress(RuntimeError):  # older versions give a path below `~` instead
+        found = place("mjbridge")
+        if found.is_absolute():
+            return found
+    raise ConfigError("there is no home folder to keep files in: set HOME to one that can be written to")
 
 
 def file_name(name: str) -> str:
