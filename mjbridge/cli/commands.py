@@ -14,6 +14,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return cli.main(arguments, standalone_mode=False, complete_var="_MJBRIDGE_COMPLETE") or 0
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.UsageError) and error.ctx:
+            click.echo(_meant(error, error.ctx.command), err=True, nl=False)
         return error.exit_code
     except click.Abort:
         click.echo("interrupted: no file was changed; a task that was accepted goes on at its vendor", err=True)
@@ -38,3 +40,14 @@ def cli(context: click.Context, config: str | None) -> None:
 
 
 completion.completed(cli)
+
+
+def _meant(error: click.UsageError, command: click.Command) -> str:
+    """A line about what a frequent mistake was meant to be, or nothing."""
+    option = error.option_name if isinstance(error, click.NoSuchOption) else ""
+    if command is not cli and any(option in parameter.opts for parameter in cli.params):
+        return f"{option} stands before the command: mjbridge {option} ... {command.name}\n"
+    takes_prompt = any(isinstance(each, click.Argument) and each.name == "prompt" for each in command.params)
+    if takes_prompt and (option or "extra argument" in error.message):
+        return "Midjourney's own flags belong into PROMPT, and quotes around it\n"
+    return ""

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from mjbridge import settings
 from mjbridge.cli import completion
 
 SECTIONS: Final[Mapping[str, str]] = {
@@ -44,6 +45,15 @@ class Sections(click.Group):
         if cmd_name not in self.commands and cmd_name in self.list_commands(ctx):
             self.add_command(completion.completed(_imported(cmd_name)))
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called, or the nearest one told: click knows only those that were imported."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(settings.unknown_word("command", args[0], names))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The sections in their order."""
