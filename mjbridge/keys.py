@@ -14,6 +14,7 @@ from mjbridge.errors import ConfigError
 PLAIN: Final = "plain"
 _SHORTEST: Final = 8
 _NO_WORD: Final = re.compile("[^A-Za-z0-9_]")
+_AS_IN_A_SHELL: Final = re.compile(r"\$(?:([A-Z_][A-Z0-9_]*)|\{(\w+)\})")
 
 
 def kind(written: str | None) -> str:
@@ -54,6 +55,9 @@ def _passwords(parts: SplitResult) -> Iterator[str]:
 
 def secret(written: str | None) -> str:
     """The key that an `api_key` stands for; `""` for None. `ConfigError` never shows it."""
+    variable = _AS_IN_A_SHELL.fullmatch((written or "").strip())
+    if variable:
+        raise ConfigError(f"api_key is {variable[0]}, which nothing fills in: write env:{variable[1] or variable[2]}")
     key = behind(written, "api_key")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigError("api_key holds spaces, line breaks or other characters that no header can carry")

@@ -32,6 +32,14 @@ def test_a_key_is_read_from_the_environment_a_file_or_the_place_itself(
     assert keys.secret(None) == keys.secret("") == ""
 
 
+@pytest.mark.parametrize("written", ["$OWN_KEY", "${OWN_KEY}", " $OWN_KEY\n"])
+def test_a_variable_as_a_shell_writes_it_is_no_key_and_the_way_to_name_one_is_told(written: str) -> None:
+    """It was sent to the vendor as it stands there, who said 401."""
+    with pytest.raises(ConfigError, match=r"api_key is \$.*which nothing fills in: write env:OWN_KEY$"):
+        keys.secret(written)
+    assert keys.secret("$2b$12$ab") == "$2b$12$ab"
+
+
 def test_a_key_file_may_stand_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
