@@ -47,7 +47,19 @@ def _fault(kind: type[msgspec.Struct], message: str) -> tuple[str, str]:
     if unknown:
         return unknown["key"], unknown_word("key", unknown["key"], kind.__struct_encode_fields__)
     about = _FIELD.search(message)
-    return about["key"] if about else "", message.replace(" - at `$.", " at `")
+    key = about["key"] if about else ""
+    words = _words(kind, key) if "Invalid enum value" in message else ""
+    return key, message.replace(" - at `$.", " at `") + words
+
+
+def _words(kind: type[msgspec.Struct], key: str) -> str:
+    """The words that a setting may be, where it is one of a few."""
+    from msgspec.inspect import LiteralType, StructType, type_info  # noqa: PLC0415 only a mistake pays for its modules
+
+    found = type_info(kind)
+    settings = found.fields if isinstance(found, StructType) else ()
+    types = (setting.type for setting in settings if setting.encode_name == key)
+    return "".join(f"; known: {', '.join(map(str, each.values))}" for each in types if isinstance(each, LiteralType))
 
 
 def path(written: str, folder: Path = Path()) -> Path:

@@ -323,7 +323,7 @@ def test_a_route_goes_to_its_first_account() -> None:
     ("provider", "options", "words"),
     [
         ("mjproxy", {"speeed": "path"}, r"unknown key 'speeed'.*'speed'"),
-        ("mjproxy", {"speed": "warp"}, r"(?i)invalid enum value 'warp'.*speed"),
+        ("mjproxy", {"speed": "warp"}, r"(?i)invalid enum value 'warp'.*speed`; known: account_filter, none, path$"),
         ("mjproxy", {"auth": 1}, "auth"),
         ("cometapi", {"sped": "path"}, r"unknown key 'sped'.*'speed'"),
         ("octopusx", {"mod": "fast"}, r"unknown key 'mod'.*'mode'"),
