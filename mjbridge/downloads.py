@@ -150,17 +150,20 @@ class _Download:
 
     def outcomes(self, files: Iterable[_File]) -> _Outcomes:
         """Each file's path, or why there is none."""
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 `import mjbridge` has a budget of modules
+        from concurrent import futures  # noqa: PLC0415 `import mjbridge` has a budget of modules
 
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with futures.ThreadPoolExecutor(_THREADS) as pool:
             running = {file.stem: pool.submit(self._outcome, file) for file in files}
             try:
-                return {stem: future.result() for stem, future in running.items()}
+                # As they end: what one of them raises waits for none that was begun before it.
+                for ended in futures.as_completed(running.values()):
+                    ended.result()
             except BaseException:
                 # Whoever interrupts waits for what is on its way at this moment, and for no more.
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
                 raise
+            return {stem: future.result() for stem, future in running.items()}
 
     def _outcome(self, file: _File) -> Path | MJBridgeError:
         try:
