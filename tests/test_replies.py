@@ -186,6 +186,7 @@ _SPRING: Final = b'{"timestamp": "2026-11-22T00:00:00Z", "status": %d, "error": 
 UNPROVEN: Final = {
     "Spring's 504": (504, _SPRING % (504, b"Gateway Timeout")),
     "Spring's 500": (500, _SPRING % (500, b"Internal Server Error")),
+    "Spring's 400": (400, _SPRING % (400, b"Bad Request")),
     "Envoy's 504": (504, b'{"code": 504, "msg": "upstream request timeout"}'),
     "APISIX's 502": (502, b'{"code": 502, "message": "Bad Gateway"}'),
     "a foreign 400": (400, b'{"code": 400, "msg": "bad"}'),

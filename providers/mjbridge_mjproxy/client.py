@@ -260,7 +260,8 @@ class FamilyProvider(Provider):
         named = names_task(document)
         error = document.get("error")
         if error and isinstance(error, str):
-            return Complaint(error, error, slugs(error), names_task=named)
+            # Only the image proxy's words look like this, and those of any web framework.
+            return Complaint(error, error, slugs(error), documented=False, names_task=named)
         told = fields.mapping(error) or document
         code, kind = fields.text(told.get("code")) or "", fields.text(told.get("type")) or ""
         if told is document and (not code or fields.whole(code) in ACCEPTED):
