@@ -148,8 +148,7 @@ class Account:
 
     def own(self, error: Failure, operation: str) -> Failure:
         """The error as this account's: it tells where, and shows of the vendor's words neither the key nor all."""
-        error.account = error.account or self.name
-        error.provider = error.provider or self.provider.name
+        error.account, error.provider = self.name, self.provider.name
         error.operation = error.operation or operation
         error.message, error.body, error.vendor_code = map(self._shown, (error.message, error.body, error.vendor_code))
         error.args = (error.message,)
