@@ -142,10 +142,11 @@ def test_a_route_of_one_account_is_no_guess() -> None:
     assert Vendors({"one": [accepted("7")]}).bridge.submit(REROLL).ref == "one:7"
 
 
-def test_an_account_that_cannot_do_the_command_is_passed_without_a_request() -> None:
-    class Juggle(mjbridge.Command, frozen=True):
-        """A command that no vendor has."""
+class Juggle(mjbridge.Command, frozen=True):
+    """A command that no vendor has."""
 
+
+def test_an_account_that_cannot_do_the_command_is_passed_without_a_request() -> None:
     vendors = Vendors({"one": [], "two": []})
     with pytest.raises(mjbridge.AllAccountsFailed) as caught:
         vendors.bridge.submit(Juggle())
@@ -302,6 +303,22 @@ def test_a_route_that_waits_sleeps_until_the_first_account_is_back() -> None:
     task = vendors.bridge.imagine("pig")
     assert (task.account, vendors.clock.now - began) == ("two", 30)
     assert trail(task) == [("one", "RateLimited"), ("two", "Unavailable")]
+
+
+def test_a_route_waits_for_no_account_that_cannot_do_the_command() -> None:
+    vendors = Vendors({"one": [accepted()]}, {"max_in_flight": 1}, wait=True)
+    vendors.bridge.imagine("pig")
+    began = vendors.clock.now
+    with pytest.raises(mjbridge.AllAccountsFailed) as caught:
+        vendors.bridge.submit(Juggle())
+    assert (trail(caught.value), vendors.clock.now) == ([("one", "Unsupported")], began)
+
+
+def test_an_account_that_refused_the_command_itself_is_not_asked_again_while_the_route_waits() -> None:
+    listed = ["ContentRejected", "Unavailable"]
+    vendors = Vendors({"one": [BANNED], "two": [DOWN, accepted()]}, fall_back_on=listed, cool_down=30, wait=True)
+    assert trail(vendors.bridge.imagine("pig")) == [("one", "ContentRejected"), ("two", "Unavailable")]
+    assert vendors.asked() == {"one": 1, "two": 2}
 
 
 def test_a_route_waits_no_longer_than_the_call_may_take() -> None:
