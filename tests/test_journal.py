@@ -32,7 +32,7 @@ from mjbridge import (
     Upscale,
     config,
 )
-from mjbridge.journal import Journal, submissions
+from mjbridge.journal import Journal, Outcome, submissions
 from mjbridge.testing import FakeTransport
 from mjbridge.testing.stage import Clock
 from tests.exchanges import SOON
@@ -173,6 +173,28 @@ def test_a_task_is_followed_by_whoever_reads_it_until_it_settles(kept: Journal) 
     assert list(kept.unsettled()) == []
 
 
+def test_a_task_that_is_settled_when_it_is_accepted_is_over(kept: Journal) -> None:
+    _bridge(kept, main=[HttpResponse(200, b'{"code": 21, "description": "Waiting", "result": "7"}')]).imagine("a pig")
+    assert lines(kept.all()) == [("main", "accepted", "needs_input", "7")]
+    assert list(kept.unsettled()) == []
+
+
+def test_a_journal_can_be_read_and_told_before_the_first_submit(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(Journal(place)) as fresh:
+        assert _bridge(fresh, main=[_reply(_record("7", "SUCCESS"))]).fetch("main:7").done
+    with closing(Journal(place.with_name("another"))) as fresh:
+        assert list(fresh.unsettled()) == []
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_a_closed_bridge_leaves_nothing_but_the_file(scripted: Callable[[Handler], Scripted], place: Path) -> None:
+    """SQLite's other files go with the last connection."""
+    with over_http(scripted(answering(reply(ACCEPTED))).url, place) as bridge:
+        bridge.imagine("a lighthouse")
+        assert len(list(place.parent.iterdir())) > 1
+    assert list(place.parent.iterdir()) == [place]
+
+
 def test_a_poll_that_tells_nothing_new_writes_nothing(
     kept: Journal, place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -244,6 +266,7 @@ def test_a_wrong_id_is_told_the_right_ones(kept: Journal) -> None:
 class _Drawn(Command, frozen=True):
     prompt: str
     drawings: list[bytes]
+    studies: tuple[bytes | bytearray | str, ...] = ()
 
 
 def test_a_command_is_kept_without_its_pictures_and_without_the_key(kept: Journal) -> None:
@@ -251,20 +274,26 @@ def test_a_command_is_kept_without_its_pictures_and_without_the_key(kept: Journa
         "notify": f"https://me.example/?key={KEY}",
         "image": "data:image/png;base64,AAAA",
         "half": "\ud800",
+        "long": "x" * 10_001,
+        "odd": slice(1),
         3: {1},
     }
-    command = _Drawn(prompt="a lighthouse", drawings=[b"1234"], extra=extra)
+    command = _Drawn(prompt="a lighthouse", drawings=[b"1234"], studies=(bytearray(b"12"), KEY), extra=extra)
     kept.submission("main", "mjproxy", command, lambda text: text.replace(KEY, "[key]")).intend()
     (entry,) = kept.all()
     assert (entry.id, entry.submitted_at.timestamp()) == ("id-1", 1000.0)
+    assert (repr(entry.outcome), entry.settled) == (repr(Outcome.UNKNOWN), False)
     assert msgspec.json.decode(entry.command) == {
         "command": "_drawn",
         "prompt": "a lighthouse",
         "drawings": ["[4 bytes]"],
+        "studies": ["[2 bytes]", "[key]"],
         "extra": {
             "notify": "https://me.example/?key=[key]",
             "image": "[26 characters]",
             "half": "?",
+            "long": "[10001 characters]",
+            "odd": "slice(None, 1, None)",
             "3": [1],
         },
     }
@@ -397,6 +426,7 @@ def _drop(kept: Journal) -> None:
     ("place", "words"),
     [
         ("nosql://me:s3cret-word@host/name", "nosql"),
+        ("sqlite+pysqlcipher://:s3cret-word@/name", "sqlcipher"),
         ("://me:s3cret-word@host", "neither a path nor an SQL URL"),
         ("postgresql://me:word@host:s3cret-word/name", "neither a path nor an SQL URL"),
         ("env:NO_SUCH_PLACE", "NO_SUCH_PLACE"),

@@ -154,9 +154,7 @@ def test_a_key_with_slashes_is_known_as_json_may_write_it(scripted: StartServer,
 
 
 @pytest.mark.parametrize("longer", [f"{KEY}-of-the-relay", f"a-relay-of-{KEY}"])
-def test_a_key_that_holds_another_is_blotted_out_whole(
-    longer: str, scripted: StartServer, bridge: OpenBridge
-) -> None:
+def test_a_key_that_holds_another_is_blotted_out_whole(longer: str, scripted: StartServer, bridge: OpenBridge) -> None:
     server = scripted(
         answering(reply(b'{"error": {"message": "neither %s nor %s"}}' % (longer.encode(), KEY.encode()), 401))
     )
