@@ -201,6 +201,17 @@ def test_a_mistake_before_anything_left_stays_what_it_is() -> None:
         Account("main", Mistaken(), FakeTransport(), "sk-secret", 1.0).submit(Imagine(prompt="pig"))
 
 
+def test_a_mistake_at_the_answer_to_a_read_stays_what_it_is() -> None:
+    """Nothing was bought, so nothing is in doubt."""
+
+    class Mistaken(MJProxy):
+        def seed(self, task_id: str) -> Flow[str]:
+            raise KeyError((yield HttpRequest("GET", "/mj/seed")).status)
+
+    with pytest.raises(KeyError):
+        Account("main", Mistaken(), FakeTransport([HttpResponse(200, b"{}")]), "sk-secret", 1.0).seed("1")
+
+
 def test_the_first_of_two_records_with_one_id_is_the_task() -> None:
     twice = HttpResponse(200, b'[{"id":"1","status":"SUCCESS"},{"id":"1","status":"MODAL"}]')
     bridge, _, _ = scripted([twice])

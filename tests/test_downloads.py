@@ -258,8 +258,9 @@ def test_a_file_that_was_all_there_but_for_its_name_is_fetched_anew(
 ) -> None:
     server = scripted(breaking_off(PNG + b"more", len(PNG), serving({"/g": PNG})))
     task = done(f"{server.url}/g")
-    with pytest.raises(mjbridge.Unavailable):
+    with pytest.raises(mjbridge.Unavailable) as caught:
         bridge("apimart").download(task, tmp_path)
+    assert (caught.value.account, caught.value.provider, caught.value.operation) == ("a", "apimart", "download")
     (path,) = bridge("apimart").download(task, tmp_path)
     assert path.read_bytes() == PNG
 
