@@ -91,7 +91,7 @@ class Watch:
         if changed:
             self._since, self._reported = self._clock(), False
         # A task that keeps still is told once more.
-        quiet = not changed and not self._reported and self._still > _QUIET
+        quiet = not self._reported and self._still > _QUIET
         if quiet:
             self._reported = True
             _log.warning("task %s has been %s", self.ref, printable(self._stillness))

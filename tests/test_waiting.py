@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 import mjbridge
-from mjbridge import Bridge, HttpRequest, HttpResponse, Imagine, MJBridgeError, Status, Task, Unsettled
+from mjbridge import Action, Bridge, HttpRequest, HttpResponse, Imagine, MJBridgeError, Status, Task, Unsettled
 from mjbridge.config import AccountSettings
 from mjbridge.emulator import FailTask
 from mjbridge.provider import Provider
@@ -120,6 +120,15 @@ def test_a_task_that_keeps_still_is_told_once_more_and_given_up_after_an_hour(
     ]
     assert 3600 < clock.now - began < 3630
     assert "processing (IN_PROGRESS)" in str(caught.value)
+
+
+def test_a_state_that_the_caller_knows_is_told_once_when_it_keeps_still() -> None:
+    bridge, _, clock = opened(running)
+    known, began, seen = bridge.fetch("main:1"), clock.now, list[float]()
+    with pytest.raises(mjbridge.WaitTimeout):
+        bridge.wait(known, timeout=600, on_update=lambda _task: seen.append(clock.now - began))
+    (told,) = seen
+    assert 300 < told < 330
 
 
 def test_a_state_that_nobody_knows_is_given_up_after_minutes_and_can_be_waited_for_again() -> None:
@@ -268,6 +277,7 @@ def test_an_account_in_trouble_does_not_stop_the_others() -> None:
     assert refs[-1] == "shaky:1"
     (refused,) = [each for each in order if isinstance(each, Unsettled)]
     assert (refused.ref, type(refused.error)) == ("shut:1", mjbridge.AuthenticationError)
+    assert (refused.error.account, refused.error.operation) == ("shut", "fetch_many")
     pauses = [after - before for before, after in pairwise(vendors["shaky"].times)]
     assert pauses == sorted(pauses)
 
@@ -401,9 +411,18 @@ def test_failures_in_passing_do_not_add_up() -> None:
     assert bridge.wait("main:1").status is Status.COMPLETED
 
 
-def test_waiting_stops_at_needs_input() -> None:
+@pytest.mark.parametrize(
+    "task",
+    [
+        "main:1",
+        Task(id="1", account="main", status=Status.PENDING, action=Action.VARIATION),
+        Task(id="1", account="main", status=Status.NEEDS_INPUT, action=Action.MODAL),
+    ],
+    ids=["ref", "pending", "asking"],
+)
+def test_waiting_stops_at_needs_input(task: Task | str) -> None:
     bridge, transport, _ = scripted([record(status="MODAL")])
-    assert bridge.wait("main:1").status is Status.NEEDS_INPUT
+    assert bridge.wait(task, timeout=60).status is Status.NEEDS_INPUT
     assert len(transport.requests) == 1
 
 
@@ -465,6 +484,13 @@ def test_run_raises_for_a_failed_task_and_carries_it() -> None:
     assert caught.value.task is not None
     assert caught.value.task.status is Status.FAILED
     assert rehearsal.bridge.run(Imagine(prompt="a lighthouse")).status is Status.COMPLETED
+
+
+def test_a_task_that_failed_for_no_reason_says_so() -> None:
+    failed = HttpResponse(200, b'{"id": "7", "status": "FAILURE"}')
+    bridge, _, _ = scripted([HttpResponse(200, b'{"code":1,"result":"7"}'), failed])
+    with pytest.raises(mjbridge.TaskFailed, match="task main:7 failed: the vendor gives no reason"):
+        bridge.run(Imagine(prompt="a lighthouse"))
 
 
 @pytest.mark.parametrize(
