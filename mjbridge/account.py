@@ -385,9 +385,7 @@ class _Conversation:
     def outcome(self, error: MJBridgeError) -> MJBridgeError:
         """The error as the caller is to see it."""
         if self._in_doubt:
-            return self.unknown(
-                error.message, http_status=error.http_status, vendor_code=error.vendor_code, body=error.body
-            )
+            return self.unknown(error.message, http_status=error.http_status, vendor_code=error.vendor_code)
         if isinstance(error, MalformedRecord) and self._last is not None:
             error = self._last.malformed(f"the reply is not a task: {error.message} (at {error.path})")
         if self._buys:
@@ -400,8 +398,6 @@ class _Conversation:
         """Whether a submit left that nobody refused, and a reply came."""
         return self._in_doubt and self._last is not None
 
-    def unknown(self, message: str, *, body: str = "", **facts: Any) -> SubmissionUnknown:
+    def unknown(self, message: str, **facts: Any) -> SubmissionUnknown:
         """The error of a submit that may have been accepted."""
-        return SubmissionUnknown(
-            message, body=body or (self._last.text if self._last else ""), accepted="maybe", **facts
-        )
+        return SubmissionUnknown(message, body=self._last.text if self._last else "", accepted="maybe", **facts)

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import Executable
-from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.event import listen
 from sqlalchemy.schema import CreateTable
 
 from mjbridge import (
@@ -339,6 +340,16 @@ def test_a_journal_that_cannot_be_written_stops_the_submit(
     assert server.requests == []
 
 
+def test_two_that_make_the_table_at_the_same_moment_both_have_it(kept: Journal, place: Path) -> None:
+    def overtake(*_: object, **__: object) -> None:
+        with closing(sqlite3.connect(place)) as other:
+            other.execute(str(CreateTable(submissions).compile(dialect=sqlite.dialect())))
+
+    listen(submissions, "before_create", overtake, once=True)
+    _bridge(kept, main=[_accepted("7")]).imagine("a lighthouse")
+    assert lines(kept.all()) == [("main", "accepted", "pending", "7")]
+
+
 def test_time_that_the_journal_takes_is_time_of_the_call(place: Path) -> None:
     """Another process may hold the file for half a minute."""
     clock = Clock()
@@ -386,8 +397,10 @@ def test_it_stops_the_whole_route(kept: Journal) -> None:
     bridge = _bridge(kept, main=[_accepted("1"), _accepted("2")], spare=[])
     bridge.imagine("a lighthouse")
     _drop(kept)
-    with pytest.raises(JournalError):
+    with pytest.raises(JournalError) as caught:
         bridge.imagine("a lighthouse")
+    # SQLAlchemy's own words end with the statement and its values.
+    assert "INSERT" not in caught.value.message
 
 
 def test_an_outcome_that_cannot_be_written_loses_no_task(

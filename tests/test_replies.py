@@ -179,6 +179,7 @@ def test_an_error_object_with_an_unknown_code_proves_nothing_where_the_status_bl
     error = failure(submit, bridge(provider, server.url))
     assert type(error) is SubmissionUnknown
     assert (error.accepted, error.message, len(server.requests)) == ("maybe", "the vendor says no", 1)
+    assert (error.http_status, error.vendor_code) == (status, "some_error")
     assert type(failure(fetch, bridge(provider, server.url))) is Unavailable
 
 
