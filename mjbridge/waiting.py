@@ -105,11 +105,12 @@ class Watch:
         return self._misses >= _MISSES
 
     @property
-    def settled(self) -> bool:
-        """Whether there is nothing more to wait for."""
-        if self.task is None or (self._answered and self.task.status is Status.NEEDS_INPUT):
-            return False
-        return self.task.settled
+    def settled(self) -> Task | None:
+        """The task, once there is nothing more to wait for."""
+        task = self.task
+        if task is None or (self._answered and task.status is Status.NEEDS_INPUT):
+            return None
+        return task if task.settled else None
 
     @property
     def stalled(self) -> bool:
@@ -147,8 +148,8 @@ def wait(account: Account, watch: Watch, task_id: str, deadline: Deadline, timin
             _log.warning("a poll of %s failed: %s", watch.ref, error)
             pause = pace.pause_after_failure(error, failures)
         else:
-            if watch.task is not None and watch.settled:
-                return watch.task
+            if settled := watch.settled:
+                return settled
             failures = 0
             pace.after(changed=changed)
             pause = pace.pause(deadline.left)
@@ -241,9 +242,9 @@ class Group:
         watch = self.watches[task_id]
         if found is not None:
             self._changed |= watch.see(found, on_update)
-            if watch.task is not None and watch.settled:
+            if settled := watch.settled:
                 del self.watches[task_id]
-                yield watch.task
+                yield settled
                 return
         elif watch.miss():
             yield self._give_up(task_id, TaskNotFound(f"the vendor no longer lists task {watch.ref}"))

@@ -192,6 +192,12 @@ def test_a_provider_that_stumbles_over_the_answer_to_a_submit_leaves_it_unknown(
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+def test_a_finished_task_that_is_fetched_again_is_what_the_vendor_says_now() -> None:
+    bridge, _, _ = scripted([record(status="FAILURE")])
+    found = bridge.fetch(Task(id="1", account="main", status=Status.COMPLETED, image_url="https://cdn.example/1.png"))
+    assert (found.status, found.image_url) == (Status.FAILED, None)
+
+
 def test_a_mistake_before_anything_left_stays_what_it_is() -> None:
     class Mistaken(MJProxy):
         def request(self, command: Command) -> HttpRequest:

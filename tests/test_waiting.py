@@ -296,8 +296,19 @@ def test_a_poll_that_succeeds_ends_a_row_of_failures_for_many_too() -> None:
     vendors["main"].faults.extend([DOWN, DOWN, DOWN, DOWN, listed, DOWN])
     assert len(list(bridge.wait_many(["main:1"]))) == 1
     pauses = [after - before for before, after in pairwise(vendors["main"].times)]
-    assert pauses[3] >= 16
+    assert pauses[:4] == pytest.approx([4.8, 5.76, 2 * 5.76, 4 * 6.912])
     assert pauses[5] < 8
+
+
+def test_the_pace_of_many_slows_down_while_none_changes_and_a_change_of_any_brings_it_back() -> None:
+    def tell(task_id: str, now: float) -> str:
+        return "IN_PROGRESS" if now < 40 or task_id == "2" else "SUCCESS"
+
+    bridge, vendors, _ = opened(tell)
+    list(bridge.wait_many(["main:1", "main:2"], timeout=90))
+    pauses = [after - before for before, after in pairwise(vendors["main"].times)]
+    slower = [4 * 1.2**times for times in range(7)]
+    assert pauses[:12] == pytest.approx([*slower, *slower[:5]])
 
 
 def test_an_account_that_hangs_takes_none_of_the_others_time() -> None:
