@@ -111,7 +111,7 @@ class Partial:
 def left(stem: Path) -> Partial | None:
     """What was left of a file, the longest there is, to go on at its end; the others are removed."""
     found = sorted(_left(stem), key=lambda partial: partial.size if partial.mark else 0)
-    longest = found.pop() if found and found[-1].mark and found[-1].size else None
+    longest = found.pop() if found and found[-1].mark else None
     for partial in found:
         partial.discard()
     if longest:

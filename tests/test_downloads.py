@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 import mjbridge
-from mjbridge import Bridge, Status, Task, plugins
+from mjbridge import Action, Bridge, Status, Task, plugins
 from mjbridge.downloads import Progress
 from mjbridge.emulator import Emulator, application
 from mjbridge.emulator import pictures as emulated
@@ -50,7 +50,7 @@ def test_the_grid_its_singles_and_the_clips_are_saved_in_order(
 
 def test_a_video_alone_is_something_to_download(scripted: StartServer, bridge: OpenBridge, tmp_path: Path) -> None:
     url = scripted(serving({"/v": MP4})).url
-    (path,) = bridge().download(done(video_urls=(f"{url}/v",)), tmp_path)
+    (path,) = bridge().download(done(video_urls=(f"{url}/v",)), tmp_path / "new" / "folder")
     assert path.name == "1_video_1.mp4"
 
 
@@ -148,7 +148,7 @@ def test_a_file_that_cannot_go_on_begins_anew(
 
 KILLED: Final = """
 import os, signal, sys
-from mjbridge import Bridge, Status, Task
+from mjbridge import Action, Bridge, Status, Task
 
 url, folder, more = sys.argv[1:]
 began = []
@@ -249,6 +249,13 @@ def test_what_nobody_can_go_on_with_is_not_kept(
 ) -> None:
     server = scripted(breaking_off(PNG, 1000, serving({}), headers))
     with pytest.raises(mjbridge.Unavailable):
+        bridge("apimart").download(done(f"{server.url}/g"), tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_file_of_which_nothing_came_leaves_nothing(scripted: StartServer, bridge: OpenBridge, tmp_path: Path) -> None:
+    server = scripted(breaking_off(PNG, 0, serving({"/g": PNG})))
+    with pytest.raises(mjbridge.Unavailable, match="broke off after 0"):
         bridge("apimart").download(done(f"{server.url}/g"), tmp_path)
     assert names(tmp_path) == []
 
@@ -386,12 +393,14 @@ def test_the_vendor_s_own_image_proxy_stands_in_for_a_dead_link(
     assert path.read_bytes() == emulated.grid("pig")
 
 
+@pytest.mark.parametrize("singles", [False, True])
 def test_without_a_proxy_a_dead_link_is_the_error_it_is(
-    scripted: StartServer, bridge: OpenBridge, tmp_path: Path
+    singles: bool, scripted: StartServer, bridge: OpenBridge, tmp_path: Path
 ) -> None:
     server = scripted(serving({}))
+    task = done(f"{server.url}/gone", action=Action.IMAGINE)
     with pytest.raises(mjbridge.Unavailable, match=r"no picture at 127\.0\.0\.1"):
-        bridge("apimart").download(done(f"{server.url}/gone"), tmp_path)
+        bridge("apimart").download(task, tmp_path, singles=singles)
     assert names(tmp_path) == []
 
 
@@ -440,10 +449,25 @@ def test_a_disk_that_refuses_leaves_no_partial_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["1.png"]
 
 
-def test_a_download_needs_a_finished_picture(tmp_path: Path) -> None:
-    bridge, _, _ = scripted([])
+@pytest.mark.parametrize(
+    "task",
+    [
+        Task(id="1", account="main", status=Status.PROCESSING, preview_url="p"),
+        Task(id="1", account="main", status=Status.FAILED, image_url="p"),
+        Task(id="1", account="main", status=Status.COMPLETED),
+    ],
+    ids=["preview", "failed", "no link"],
+)
+def test_a_download_needs_a_finished_picture(task: Task, tmp_path: Path) -> None:
+    bridge, transport, _ = scripted([])
     with pytest.raises(mjbridge.InvalidCommand, match="no finished picture"):
-        bridge.download(Task(id="1", account="main", status=Status.PROCESSING, preview_url="p"), tmp_path)
+        bridge.download(task, tmp_path)
+    assert transport.requests == []
+
+
+def test_a_folder_that_cannot_be_is_told(bridge: OpenBridge, tmp_path: Path) -> None:
+    with pytest.raises(mjbridge.InvalidCommand, match="cannot be saved there"):
+        bridge().download(done("http://127.0.0.1:9/1"), tmp_path / "\0")
 
 
 def test_a_hostile_id_names_no_path_and_a_page_is_no_picture(tmp_path: Path) -> None:
