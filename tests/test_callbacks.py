@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import pytest
 import requests
 
@@ -189,8 +190,9 @@ def test_of_two_at_once_one_is_news(bridge: Bridge) -> None:
 def test_memory_is_bounded_and_forgets_the_longest_silent_first() -> None:
     known = Recent(most=2)
     for task_id in ("1", "2", "1", "3"):
-        known[task_id] = Task(id=task_id)
+        known[task_id] = Task(id=task_id, raw=msgspec.Raw(b"{}"))
     assert list(known) == ["1", "3"]
+    assert [bytes(task.raw) for task in known.values()] == [b"", b""]
 
 
 # A server on a socket.
@@ -243,6 +245,19 @@ def test_a_body_that_is_said_to_be_too_long_is_not_waited_for(bridge: Bridge, se
     connection.endheaders(b"x" * (LIMIT + 1))
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_no_more_is_read_of_a_body_than_tells_that_it_is_too_long(bridge: Bridge) -> None:
+    told = io.BytesIO(bytes(2 * LIMIT))
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": f"/{SECRET}",
+        "wsgi.input": told,
+        "CONTENT_LENGTH": f"{2 * LIMIT}",
+    }
+    application: Any = callbacks.wsgi(bridge, "mjproxy", SECRET, print)
+    application(environ, lambda *_: None)
+    assert told.tell() == LIMIT + 1
 
 
 def test_a_body_in_chunks_is_read_to_its_end(bridge: Bridge, serve: StartApplication) -> None:
@@ -379,14 +394,25 @@ def test_asgi_does_the_same(bridge: Bridge) -> None:
         assert drive(application, "POST", f"/hooks/{SECRET}", told[:10], told[10:])["status"] == 204
     assert [task.status for task in news] == [Status.COMPLETED]
     plain = callbacks.asgi(bridge, "mjproxy", SECRET, news.append)
-    assert drive(plain, "POST", f"/{SECRET}", told)["status"] == 204
+    # A 204 has no length: https://httpwg.org/specs/rfc9110.html#field.content-length
+    assert drive(plain, "POST", f"/{SECRET}", told) == {"type": "http.response.start", "status": 204, "headers": []}
     assert len(news) == 2
+
+
+def test_asgi_makes_news_that_the_application_failed_at_news_again(bridge: Bridge) -> None:
+    heard: list[Task] = []
+    application = callbacks.asgi(bridge, "mjproxy", SECRET, _failing_once(heard))
+    with pytest.raises(RuntimeError, match="the database is down"):
+        drive(application, "POST", f"/{SECRET}", body(DONE))
+    assert drive(application, "POST", f"/{SECRET}", body(DONE))["status"] == 204
+    assert len(heard) == 2
 
 
 @pytest.mark.parametrize(("method", "path", "sent", "status"), REFUSED)
 def test_asgi_refuses_the_same(method: str, path: str, sent: bytes, status: int, bridge: Bridge) -> None:
     start = drive(callbacks.asgi(bridge, "mjproxy", SECRET, print), method, path, sent)
     assert start["status"] == status
+    assert (b"content-length", b"0") in start["headers"]
     assert ((b"allow", b"POST") in start["headers"]) == (status == 405)
 
 
