@@ -23,6 +23,7 @@ from mjbridge.records.streams import Reject
 from mjbridge.task import NO_RAW, Task
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from mjbridge.bridge import Bridge
@@ -165,7 +166,10 @@ ASGIApplication: TypeAlias = Callable[
 
 
 def asgi(bridge: "Bridge", account: str, secret: str, on_news: OnNews, known: Known | None = None) -> ASGIApplication:
-    """`wsgi` as an ASGI application. `on_news` may be a coroutine function; one that is not should not take long."""
+    """`wsgi` as an ASGI application, for servers on asyncio. A callback is read, and a journal told, in a thread.
+
+    `on_news` may be a coroutine function; one that is not should not take long.
+    """
     receiver = _Receiver(bridge, account, secret, known)
 
     async def answer(
@@ -175,7 +179,7 @@ def asgi(bridge: "Bridge", account: str, secret: str, on_news: OnNews, known: Kn
             raise ConfigError(f"callbacks come over http, not over {scope['type']}")
         status = receiver.refusal(scope["method"], scope["path"].encode("utf-8", "surrogateescape"))
         if status is None:
-            status, news = receiver.read(await _body(receive))
+            status, news = await receiver.read_aside(await _body(receive))
             if news:
                 with receiver.keeping(news):
                     done = on_news(news.task)
@@ -230,6 +234,23 @@ class _Receiver:
         except MalformedRecord as error:
             _log.warning("a callback is refused: %s", error)
             return HTTPStatus.BAD_REQUEST, None
+
+    async def read_aside(self, body: bytes) -> tuple[HTTPStatus, News | None]:
+        """`read` in a thread: a journal may have to wait for another process, and nobody else is to wait with it."""
+        import asyncio  # noqa: PLC0415 only who serves ASGI needs it, and has it anyway
+
+        reading = asyncio.ensure_future(asyncio.to_thread(self.read, body))
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            reading.add_done_callback(self._drop)
+            raise
+
+    def _drop(self, reading: "Future[tuple[HTTPStatus, News | None]]") -> None:
+        """What was read for a call that is gone, and is told to nobody, shall be news again."""
+        _, news = reading.result()
+        if news:
+            self._inbox.forget(news, self._known)
 
     @contextmanager
     def keeping(self, news: News) -> Generator[None, None, None]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -406,6 +407,47 @@ def test_asgi_makes_news_that_the_application_failed_at_news_again(bridge: Bridg
         drive(application, "POST", f"/{SECRET}", body(DONE))
     assert drive(application, "POST", f"/{SECRET}", body(DONE))["status"] == 204
     assert len(heard) == 2
+
+
+class _Slow(Recent):
+    """What is known, once somebody else lets go of it: as a journal or a database may keep a callback waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.free = Event(), Event()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.set()
+        assert self.free.wait(PATIENCE)
+        return super().get(key, default)
+
+
+def test_asgi_keeps_nobody_waiting_and_what_nobody_heard_is_news_again(bridge: Bridge) -> None:
+    news: list[Task] = []
+    known = _Slow()
+    application = callbacks.asgi(bridge, "mjproxy", SECRET, news.append, known)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body(DONE), "more_body": False}
+
+    async def send(_: Any) -> None:
+        pass
+
+    async def leave() -> None:
+        scope = {"type": "http", "method": "POST", "path": f"/{SECRET}"}
+        call = asyncio.ensure_future(_awaited(application(scope, receive, send)))
+        while not known.asked.is_set():
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        known.free.set()
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    asyncio.run(leave())
+    assert (news, [*known]) == ([], [])
+    assert drive(application, "POST", f"/{SECRET}", body(DONE))["status"] == 204
+    assert len(news) == 1
 
 
 @pytest.mark.parametrize(("method", "path", "sent", "status"), REFUSED)
