@@ -239,7 +239,7 @@ def _account_beside(folder: Path, account: AccountSettings) -> AccountSettings:
     memory, verify, base_url = (account.base_url or "").removeprefix(EMULATOR), account.verify, account.base_url
     if account.emulated and memory:
         base_url = f"{EMULATOR}{settings.path(memory, folder)}"
-    if isinstance(verify, str):
+    if isinstance(verify, str) and verify:
         verify = str(settings.path(verify, folder))
     api_key = keys.beside(folder, account.api_key)
     return msgspec.structs.replace(account, base_url=base_url, verify=verify, api_key=api_key)
@@ -334,5 +334,6 @@ def _connection_faults(account: AccountSettings) -> Iterator[str]:
         # The value may be a secret: only the name is told.
         if not (_HEADER_NAME.fullmatch(header) and value.isascii() and value.isprintable()):
             yield f"headers: {header!r} or its value holds characters that no header can carry"
-    if isinstance(account.verify, str) and not Path(account.verify).exists():
+    # Nothing is what requests takes for False.
+    if isinstance(account.verify, str) and not (account.verify and Path(account.verify).exists()):
         yield f"verify: there is no file or folder {account.verify!r}"

@@ -294,7 +294,8 @@ def _engine(place: str) -> sql.Engine:
     try:
         engine = sql.create_engine(url)
     except (NoSuchModuleError, ImportError) as error:
-        raise ConfigError(f"journal: its database cannot be spoken to: {error}") from None
+        way_out = "; it is written postgresql://" if place.startswith("postgres:") else ""
+        raise ConfigError(f"journal: its database cannot be spoken to: {error}{way_out}") from None
     except (ArgumentError, ValueError):
         # The URL may hold a password, and so may what is said about it.
         raise ConfigError("journal: it is neither a path nor an SQL URL, dialect://user:password@host/name") from None

@@ -19,8 +19,8 @@ _AS_IN_A_SHELL: Final = re.compile(r"\$(?:([A-Z_][A-Z0-9_]*)|\{(\w+)\})")
 
 def kind(written: str | None) -> str:
     """How an `api_key` is written: `env`, `file`, `keyring` or `plain`; `""` for none."""
-    word, colon, _ = (written or "").partition(":")
-    if not (written or "").strip():
+    word, colon, _ = (written or "").strip().partition(":")
+    if not word + colon:
         return ""
     return word if colon and word in _SOURCES else PLAIN
 
@@ -32,7 +32,7 @@ def example(account: str) -> str:
 
 def beside(folder: Path, written: str | None) -> str | None:
     """An `api_key` whose file, if it names one, counts from that folder."""
-    name = (written or "").removeprefix("file:")
+    name = (written or "").strip().removeprefix("file:")
     return f"file:{settings.path(name, folder)}" if kind(written) == "file" and name else written
 
 
@@ -66,10 +66,11 @@ def secret(written: str | None) -> str:
 
 def behind(written: str | None, setting: str) -> str:
     """What a `setting` stands for that is kept like a key, or is written out; `""` for None."""
-    source, name = _SOURCES.get(kind(written)), (written or "").partition(":")[2]
+    told = (written or "").strip()
+    source, name = _SOURCES.get(kind(told)), told.partition(":")[2]
     if source and not name:
-        raise ConfigError(f"{setting} is {written!r} without a name behind it")
-    return (source(name, setting) if source else written or "").strip()
+        raise ConfigError(f"{setting} is {told!r} without a name behind it")
+    return source(name, setting).strip() if source else told
 
 
 def _from_environment(name: str, setting: str) -> str:

@@ -142,8 +142,9 @@ class Route:
 
     def _failure(self, trail: Trail, resting: Iterable[Account]) -> AllAccountsFailed:
         returns = [left for account in resting if (left := account.limits.cool_down.left)]
+        way_out = "" if self._settings.wait else "; a route with `wait = true` waits for those that rest"
         return AllAccountsFailed(
-            f"no account of the route {self._name} took it: {_told(trail)}",
+            f"no account of the route {self._name} took it: {_told(trail)}{way_out if returns else ''}",
             attempts=tuple(trail.values()),
             retry_after=min(returns, default=None),
         )

@@ -72,8 +72,9 @@ def unknown_word(what: str, word: str, known: tuple[str, ...] | list[str]) -> st
     """`unknown key 'api-key'; did you mean 'api_key'?`, or the list of what is known."""
     import difflib  # noqa: PLC0415 only a mistake pays for its modules: `import mjbridge` has a budget of them
 
+    in_lower_case = {each.lower(): each for each in known}
     # As text: who leaves it open, as `None` does, is told of it like of any other mistake.
-    near = difflib.get_close_matches(str(word), known, n=1)
+    near = difflib.get_close_matches(str(word).lower(), in_lower_case, n=1)
     return f"unknown {what} {word!r}; " + (
-        f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+        f"did you mean {in_lower_case[near[0]]!r}?" if near else f"known: {', '.join(known) or 'none'}"
     )

@@ -86,6 +86,7 @@ def test_a_configured_account_is_used_by_name_and_by_route(shell: Shell) -> None
     [
         (["imagine", "pig"], "no configuration found"),
         (["imagine", "pig", "--emulate", "comet"], "did you mean 'cometapi'?"),
+        (["imagine", "pig", "--emulate", "CometAPI"], "did you mean 'cometapi'?"),
         (["imagine", "pig", "--emulate", "apimart", "--account", "main"], "exclude each other"),
         (["imagine", "", "--emulate", "apimart"], "prompt is empty"),
         (["imagine"], "Missing argument"),

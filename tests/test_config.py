@@ -254,6 +254,8 @@ def test_a_header_that_http_cannot_carry_is_refused_and_its_value_not_echoed(val
 
 def test_a_certificate_file_that_is_missing_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.pem"
+    with pytest.raises(ConfigError, match=r"verify: there is no file or folder ''"):
+        open_account(base_url="https://127.0.0.1:9", verify="")
     with pytest.raises(ConfigError, match=r"verify.*missing\.pem"):
         open_account(base_url="https://127.0.0.1:9", verify=str(missing))
     missing.touch()

@@ -439,6 +439,7 @@ def _drop(kept: Journal) -> None:
     ("place", "words"),
     [
         ("nosql://me:s3cret-word@host/name", "nosql"),
+        ("postgres://me:s3cret-word@host/name", "it is written postgresql://"),
         ("sqlite+pysqlcipher://:s3cret-word@/name", "sqlcipher"),
         ("://me:s3cret-word@host", "neither a path nor an SQL URL"),
         ("postgresql://me:word@host:s3cret-word/name", "neither a path nor an SQL URL"),

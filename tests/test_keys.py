@@ -120,6 +120,12 @@ def test_a_prefix_without_a_name_is_no_key(prefix: str) -> None:
         keys.secret(prefix)
 
 
+def test_white_space_around_where_a_key_is_makes_no_key_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be sent to the vendor, as the words that name the variable."""
+    monkeypatch.setenv("OWN_KEY", KEY)
+    assert (keys.secret(" env:OWN_KEY "), keys.kind("\tenv:OWN_KEY"), keys.kind(" \n")) == (KEY, "env", "")
+
+
 def test_the_place_of_a_journal_may_be_kept_like_a_key_and_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

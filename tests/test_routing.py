@@ -230,6 +230,14 @@ def test_an_account_that_cools_down_says_why_and_for_how_long() -> None:
     assert attempt.message.startswith("not asked, for it cools down for 90.0 s more: ")
 
 
+def test_who_finds_every_account_resting_is_told_of_the_route_that_waits() -> None:
+    resting = Vendors({"one": [DOWN]}, cool_down=30)
+    assert "`wait = true`" in resting.fails().message
+    assert "`wait = true`" in resting.fails().message
+    assert "`wait = true`" not in Vendors({"one": [DOWN]}, cool_down=30, wait=True).fails(timeout=1).message
+    assert "`wait = true`" not in Vendors({"one": [DOWN]}, cool_down=0).fails().message
+
+
 def test_an_unknown_outcome_sends_the_next_command_elsewhere() -> None:
     vendors = Vendors({"one": [LOST], "two": [accepted()]})
     assert type(vendors.fails()) is mjbridge.SubmissionUnknown
