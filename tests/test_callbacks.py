@@ -257,7 +257,11 @@ def test_no_more_is_read_of_a_body_than_tells_that_it_is_too_long(bridge: Bridge
         "CONTENT_LENGTH": f"{2 * LIMIT}",
     }
     application: Any = callbacks.wsgi(bridge, "mjproxy", SECRET, print)
-    application(environ, lambda *_: None)
+
+    def start_response(_status: str, _headers: object) -> None:
+        pass
+
+    application(environ, start_response)
     assert told.tell() == LIMIT + 1
 
 
