@@ -8,7 +8,7 @@ import msgspec
 from mjbridge import plugins, requirements, settings
 from mjbridge.bridge import Bridge
 from mjbridge.config import DEFAULT_ROUTE, AccountSettings, Config, Examined
-from mjbridge.errors import ConfigError, MJBridgeError, PluginError
+from mjbridge.errors import ConfigError, JournalError, MJBridgeError, PluginError
 
 Severity = Literal["mistake", "warning"]
 
@@ -78,6 +78,15 @@ def probe(bridge: Bridge) -> Iterator[Probed]:
             yield Probed(name, account.provider, error)
         else:
             yield Probed(name, account.provider)
+
+
+def journal_fault(bridge: Bridge) -> JournalError | None:
+    """What keeps the journal from being read; None where nothing does, or where there is none."""
+    try:
+        next(bridge.journal.unsettled() if bridge.journal else iter(()), None)
+    except JournalError as error:
+        return error
+    return None
 
 
 def _unused(configured: Config) -> Iterator[str]:

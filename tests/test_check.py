@@ -296,6 +296,20 @@ def test_each_account_is_told_by_what_its_vendor_says(
     assert len(servers["wrong_key"].requests) == 1
 
 
+def test_live_opens_the_journal_too(shell: Callable[..., Result], tmp_path: Path) -> None:
+    """Without it no submit leaves: who asks whether all is well wants to hear of it before."""
+    account = '[accounts.own]\nprovider = "mjproxy"\nbase_url = "emulator:"\n'
+    _write(f'journal = "{tmp_path / "nowhere" / "jobs.db"}"\n{account}')
+    assert shell("check").return_value == 0
+    said = shell("check", "--live")
+    assert said.return_value == 1
+    assert "own (mjproxy): works\njournal: " in said.output
+    assert "unable to open database file" in said.output
+    _write(f'journal = "{tmp_path / "jobs.db"}"\n{account}')
+    said = shell("check", "--live")
+    assert (said.return_value, "journal" in said.output) == (0, False)
+
+
 def test_live_is_exit_code_1_where_a_vendor_says_no(
     shell: Callable[..., Result], scripted: Callable[[Handler], Scripted]
 ) -> None:

@@ -89,13 +89,13 @@ def accounts(config: str | None, /, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--live", is_flag=True, help="Ask each vendor too, by one free read an account.")
+@click.option("--live", is_flag=True, help="Ask each vendor too, by one free read an account, and open the journal.")
 @click.pass_obj
 def check(config: str | None, /, *, live: bool) -> int:
     """Say everything that is wrong with the configuration.
 
-    Nothing is sent without --live. Exit codes: 0 nothing is wrong, 1 a vendor refuses or cannot be reached, 2 the
-    configuration has mistakes.
+    Nothing is sent without --live. Exit codes: 0 nothing is wrong, 1 a vendor refuses or cannot be reached, or the
+    journal cannot be opened, 2 the configuration has mistakes.
     """
     examined = configuration.examine(config)
     found = list(checks.problems(examined))
@@ -110,14 +110,17 @@ def check(config: str | None, /, *, live: bool) -> int:
 
 
 def _ask(config: Config) -> bool:
-    """One line an account; whether any of them does not work."""
+    """One line an account, and one for a journal that cannot be opened; whether anything does not work."""
     refused = False
     with Bridge(config) as bridge:
         for probed in checks.probe(bridge):
             refused = refused or probed.error is not None
             verdict = f"{type(probed.error).__name__}: {probed.error}" if probed.error else "works"
             click.echo(f"{probed.account} ({probed.provider}): {verdict}")
-    return refused
+        fault = checks.journal_fault(bridge)
+        if fault:
+            click.echo(printable(f"journal: {fault}"))
+    return refused or fault is not None
 
 
 def _shown(config: Config) -> Iterator[Shown]:
