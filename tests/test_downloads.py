@@ -1,5 +1,6 @@
 """Finished files on disk, over real sockets: what is saved, what is gone on with, and what is refused."""
 
+import gzip
 import os
 import re
 import signal
@@ -19,6 +20,8 @@ from mjbridge.downloads import Progress
 from mjbridge.emulator import Emulator, application
 from mjbridge.emulator import pictures as emulated
 from mjbridge.testing import FakeTransport
+from mjbridge.testing.stage import Clock
+from mjbridge.transport import RequestsTransport
 from tests.exchanges import BRIEF, ENDLESS, SOON, OpenBridge, StartServer
 from tests.files import MP4, PNG, TAG, breaking_off, done, names, serving
 from tests.processes import PATIENCE, run
@@ -358,6 +361,28 @@ def test_who_sends_too_slowly_is_given_up(scripted: StartServer, bridge: OpenBri
     with pytest.raises(mjbridge.Unavailable, match="broke off after"):
         bridge("apimart", connect_timeout=0.2, read_timeout=0.2).download(done(f"{server.url}/g"), tmp_path)
     assert names(tmp_path) == []
+
+
+def test_a_large_file_may_take_longer_than_the_time_outs_while_it_comes(scripted: StartServer) -> None:
+    clock, content = Clock(), PNG * 4
+    url = scripted(serving({"/g": content})).url
+    began, received = clock.now, 0
+    with RequestsTransport(url, connect_timeout=10, read_timeout=60, clock=clock).open(
+        f"{url}/g", timeout=1000
+    ) as opened:
+        for chunk in opened.chunks:
+            received += len(chunk)
+            clock.sleep(len(chunk) / 13_000)
+    assert received == len(content)
+    assert clock.now - began > 10 + 60
+
+
+def test_a_file_that_comes_packed_unasked_is_unpacked(
+    scripted: StartServer, bridge: OpenBridge, tmp_path: Path
+) -> None:
+    url = scripted(serving({"/g": gzip.compress(PNG)}, {"Content-Encoding": "gzip"})).url
+    (path,) = bridge().download(done(f"{url}/g"), tmp_path)
+    assert path.read_bytes() == PNG
 
 
 def test_the_time_of_a_download_bounds_it_however_steadily_the_file_comes(
