@@ -1,7 +1,6 @@
 """`mjbridge emulate`: a vendor on a port, so that applications in any language can be tried without paying."""
 
 import importlib
-import logging
 import shlex
 import socket
 from contextlib import closing, suppress
@@ -60,8 +59,6 @@ def emulate(
     from mjbridge.emulator.faults import parse  # noqa: PLC0415 --help reads no fault
 
     waitress = _waitress()
-    # That requests wait for each other is no news, and stderr has a line for each already.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     dialect = plugins.load(provider)()
     script = [parse(fault) for fault in faults]
     with closing(_listening(host, port)) as listener:
@@ -78,9 +75,12 @@ def emulate(
 
 def _waitress() -> Any:
     try:
-        return importlib.import_module("waitress")
+        waitress = importlib.import_module("waitress")
     except ImportError:
         raise ConfigError("serving needs waitress: pip install 'mjbridge[serve]'") from None
+    # That requests wait for each other is no news, and stderr has a line for each already.
+    waitress.utilities.queue_logger.setLevel("ERROR")
+    return waitress
 
 
 def _listening(host: str, port: int) -> socket.socket:
