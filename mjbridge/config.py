@@ -285,11 +285,21 @@ def _read(written: Mapping[str, Any], place: str, folder: Path = Path()) -> Exam
     if not isinstance(journal, str | None):
         faults.append(f"{place}: journal is {type(journal).__name__}, not a path or an SQL URL")
         journal = None
+    faults.extend(_misplaced(written, place))
     accounts = _tables(AccountSettings, written.get("accounts", {}), f"{place}: [accounts", faults)
     routes = _tables(RouteSettings, _routes(written.get("routes", {})), f"{place}: [routes", faults)
     config = _beside(folder, Config(accounts=accounts, routes=routes, journal=journal))
     faults.extend(_faults(config, place, fields.mapping(written.get("accounts", {}))))
     return Examined(config, place, faults)
+
+
+def _misplaced(written: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Each table that a journal was written below: TOML takes it for the table's own."""
+    for name in ("accounts", "routes"):
+        tables = fields.mapping(written.get(name))
+        below = [f"{name}.{each}" for each, table in tables.items() if "journal" in fields.mapping(table)]
+        for table in [name, *below] if isinstance(tables.get("journal"), str) else below:
+            yield f"{place}: [{table}]: journal belongs to no table: write it above the first [accounts.NAME]"
 
 
 def _tables(kind: type[Kind], written: object, place: str, faults: list[str]) -> dict[str, Kind]:

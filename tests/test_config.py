@@ -183,6 +183,8 @@ def test_a_file_that_cannot_be_used_is_named(kind: str, tmp_path: Path) -> None:
         (GOOD + 'night = ["main", "spare", "main"]\n', ["[routes.night]", "names 'main' more than once"]),
         (GOOD + 'night = "main"\n', ["[routes.night]", "array", "str"]),
         (GOOD + "night = [1]\n", ["[routes.night]", "str", "int"]),
+        (GOOD + 'journal = "own.db"\n', ["[routes]", "journal belongs to no table", "above"]),
+        ('[accounts.main]\nprovider = "mjproxy"\njournal = "own.db"\n', ["[accounts.main]", "journal", "above"]),
         ('[accounts."a:b"]\nprovider = "mjproxy"\n', ["[accounts.'a:b']", "colon"]),
         ('[accounts.""]\nprovider = "mjproxy"\n', ["[accounts.'']", "empty"]),
     ],
