@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from mjbridge.commands import Cancel, Command
-from mjbridge.errors import MalformedRecord, MJBridgeError, RateLimited, SubmissionUnknown, TaskFailed, Unavailable
+from mjbridge.conversation import Conversation
+from mjbridge.errors import MJBridgeError, RateLimited, TaskFailed
 from mjbridge.events import (
     SILENT,
     AttemptFailed,
     CooledDown,
     Event,
     Events,
-    ReplyReceived,
-    RequestSent,
     TaskUpdated,
     UnknownValue,
 )
@@ -25,7 +24,7 @@ from mjbridge.limits import Limits
 from mjbridge.provider import Provider
 from mjbridge.task import Action, Status, Task
 from mjbridge.timing import FOREVER, Deadline
-from mjbridge.wire import PICTURE_LIMIT, Content, Flow, HttpRequest, HttpResponse, Transport, is_http, run
+from mjbridge.wire import PICTURE_LIMIT, Content, Flow, Transport
 
 if TYPE_CHECKING:
     from mjbridge.journal import Journal
@@ -186,13 +185,14 @@ class Account:
         with self._telling("download"), self.transport.open(url, limit, start, timeout) as content:
             yield content
 
-    def _submit(self, command: Command, conversation: "_Conversation") -> Task:
+    def _submit(self, command: Command, conversation: Conversation) -> Task:
         """Submit; the journal, if there is one, knows of it before it leaves, and of what became of it after."""
         known = self._journal and self._journal.submission(self.name, self.provider.name, command, self._redacted)
         if known:
             conversation.before_submit = known.intend
         try:
-            task = self._mine(self._converse("submit", conversation, lambda: self.provider.submit(command)))
+            with self._telling("submit"):
+                task = self._mine(conversation.run(lambda: self.provider.submit(command)))
         except MJBridgeError as error:
             if known:
                 known.failed(error)
@@ -203,11 +203,12 @@ class Account:
         return task
 
     def _run(self, operation: str, deadline: Deadline, start: Callable[[], Flow[Result]]) -> Result:
-        return self._converse(operation, self._conversation(operation, deadline), start)
+        with self._telling(operation):
+            return self._conversation(operation, deadline).run(start)
 
-    def _conversation(self, operation: str, deadline: Deadline) -> "_Conversation":
+    def _conversation(self, operation: str, deadline: Deadline) -> Conversation:
         happened = partial(self._happened, operation)
-        return _Conversation(
+        return Conversation(
             self.provider,
             self.transport,
             self._key,
@@ -217,19 +218,6 @@ class Account:
             happened,
             buys=operation == "submit",
         )
-
-    def _converse(self, operation: str, conversation: "_Conversation", start: Callable[[], Flow[Result]]) -> Result:
-        with self._telling(operation):
-            try:
-                return run(start(), conversation.send)
-            except MJBridgeError as error:
-                outcome = conversation.outcome(error)
-                raise outcome from (None if outcome is error else error)
-            except Exception as error:
-                # A plugin's mistake about the answer is no word of the vendor's about the task.
-                if conversation.answered_in_doubt:
-                    raise conversation.unknown(f"the provider failed at the reply: {error!r}") from error
-                raise
 
     def _seen(self, operation: str, tasks: Iterable[Task], deadline: Deadline) -> list[Task]:
         """Tasks as the vendor has just told them, as the account's own."""
@@ -288,116 +276,3 @@ class Account:
         for secret in self._secrets:
             text = text.replace(secret, _BLOT)
         return text
-
-
-class _Conversation:
-    """One run of a flow. Remembers whether a submit left that nobody refused, and the reply that came last.
-
-    `asked` tells whether anything was sent, or tried to be; `before_submit` is called before a submit
-    leaves, with the seconds that it may take.
-    """
-
-    def __init__(
-        self,
-        provider: Provider,
-        transport: Transport,
-        key: str,
-        limits: Limits,
-        deadline: Deadline,
-        events: Events,
-        happened: Callable[..., None],
-        *,
-        buys: bool,
-    ) -> None:
-        self.asked = False
-        self.before_submit: Callable[[float], None] | None = None
-        self._provider = provider
-        self._transport = transport
-        self._key = key
-        self._limits = limits
-        self._deadline = deadline
-        self._events = events
-        self._happened = happened
-        self._buys = buys
-        self._last: HttpResponse | None = None
-        self._in_doubt = False
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        """The vendor's reply, unless it stands for an error."""
-        self._in_doubt = self._in_doubt or request.submits
-        try:
-            return self._reply(request)
-        except MJBridgeError as error:
-            if request.submits and error.accepted == "no":
-                self._in_doubt = False
-            raise
-
-    def _reply(self, request: HttpRequest) -> HttpResponse:
-        if is_http(request.path):
-            return self._public(request.path, request.limit)
-        self._limits.rate.wait(self._deadline)
-        left = self._left()
-        if request.submits and self.before_submit:
-            self.before_submit(self._deadline.left)
-            # It may have waited for another process that writes.
-            left = self._left()
-        self.asked = True
-        request = self._provider.authorize(request, self._key) if self._key else request
-        # Every request passes here, and none may last longer than the call that it belongs to.
-        timely = request if left is None else msgspec.structs.replace(request, timeout=left)
-        self._last = response = self._exchange(timely)
-        if request.follows and response.redirect:
-            return self._public(response.redirect, request.limit)
-        error = self._provider.error(response)
-        if error is not None:
-            raise error
-        return response
-
-    def _public(self, url: str, limit: int) -> HttpResponse:
-        """What is behind a public address; no key goes there."""
-        with self._transport.open(url, limit, timeout=self._left()) as content:
-            return HttpResponse(200, b"".join(content.chunks))
-
-    def _left(self) -> float | None:
-        """Seconds that a request may take, None for any number; `Unavailable` if there are none left."""
-        left = self._deadline.left
-        if not left:
-            raise Unavailable("the time-out left no time for a request")
-        return None if left == math.inf else left
-
-    def _exchange(self, request: HttpRequest) -> HttpResponse:
-        """The reply, told like the request where anybody hears of it."""
-        if not self._events.wanted(RequestSent):
-            return self._transport.send(request)
-        where = {"method": request.method, "path": request.path.partition("?")[0]}
-        self._happened(RequestSent, **where, submits=request.submits)
-        started = self._events.clock()
-        response = self._transport.send(request)
-        self._happened(
-            ReplyReceived,
-            **where,
-            http_status=response.status,
-            seconds=self._events.clock() - started,
-            size=len(response.body),
-        )
-        return response
-
-    def outcome(self, error: MJBridgeError) -> MJBridgeError:
-        """The error as the caller is to see it."""
-        if self._in_doubt:
-            return self.unknown(error.message, http_status=error.http_status, vendor_code=error.vendor_code)
-        if isinstance(error, MalformedRecord) and self._last is not None:
-            error = self._last.malformed(f"the reply is not a task: {error.message} (at {error.path})")
-        if self._buys:
-            # What was read or uploaded for a submit that never left, and how that failed, is no matter.
-            error.accepted = "no"
-        return error
-
-    @property
-    def answered_in_doubt(self) -> bool:
-        """Whether a submit left that nobody refused, and a reply came."""
-        return self._in_doubt and self._last is not None
-
-    def unknown(self, message: str, **facts: Any) -> SubmissionUnknown:
-        """The error of a submit that may have been accepted."""
-        return SubmissionUnknown(message, body=self._last.text if self._last else "", accepted="maybe", **facts)
