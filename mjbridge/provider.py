@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, TypeGuard
 
 import msgspec
 
-from mjbridge import bodies, conversion, settings
+from mjbridge import bodies, settings, uploads
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton, Command, Upload
 from mjbridge.doubts import OnDoubt
@@ -186,7 +186,7 @@ class Provider:
 
     def converted(self, command: Any) -> Flow[Any]:
         """The command with its pictures in the forms that the vendor takes."""
-        return conversion.convert(command, self.takes, self.upload)
+        return uploads.convert(command, self.takes, self.upload)
 
     def upload(self, picture: str, field: str) -> Flow[str]:
         """The address that the vendor gives a picture."""

@@ -90,9 +90,9 @@ def layers() -> list[list[str]]:
 FLOORS: Final[Mapping[str, str]] = {
     "data: what is asked, answered and told": "task commands errors events wire fields pictures doubts timing printing",
     "configuration and transport": "config settings keys transport limits retries",
-    "providers and the emulator": "provider refusals serving bodies conversion plugins emulator kit",
+    "providers and the emulator": "provider refusals serving bodies uploads plugins emulator kit",
     "stored records": "records bulk arrow",
-    "one live account, and routes over many": "account routing waiting downloads journal vocabulary requirements",
+    "live accounts and routes": "account conversation routing waiting downloads journal vocabulary requirements",
     "what applications use": "bridge callbacks testing",
     "the command line": "cli check",
 }

@@ -45,8 +45,8 @@ from mjbridge import (
     Vary,
     Video,
     Zoom,
-    conversion,
     fields,
+    uploads,
 )
 from mjbridge.commands import ByButton, Drawing
 from mjbridge.doubts import OnDoubt
@@ -183,7 +183,7 @@ class APIMart(Provider):
         if isinstance(command, Confirm) and command.mask:
             mask = str(command.mask)
             if inputs.is_address(mask):
-                mask = yield from conversion.read(mask, Takes(limit=_LARGEST), "mask")
+                mask = yield from uploads.read(mask, Takes(limit=_LARGEST), "mask")
             command = msgspec.structs.replace(command, mask=masks.to_vendor(mask, self.options.repaints))
         return (yield from super().converted(command))
 

@@ -37,9 +37,9 @@ from mjbridge import (
     Video,
 )
 from mjbridge.bodies import Body, Key, picture
-from mjbridge.conversion import CONTENT
 from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import NO_MATCH, Refusal, Signs
+from mjbridge.uploads import CONTENT
 from mjbridge_mjproxy import bodies
 from mjbridge_mjproxy.client import BUTTONS, BY_DIMENSIONS, NATIVE, REFUSALS, FamilyProvider
 from mjbridge_mjproxy.records import KEYS, NO_TEXT, NO_TIME, Form

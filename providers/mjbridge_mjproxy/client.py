@@ -55,12 +55,12 @@ from mjbridge import (
 )
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton
-from mjbridge.conversion import CLIP, CONTENT
 from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, names_task, object_in, slugs
+from mjbridge.uploads import CLIP, CONTENT
 from mjbridge.wire import PICTURE_LIMIT
 from mjbridge_mjproxy import bodies, forms, records, rows
 from mjbridge_mjproxy.records import Form

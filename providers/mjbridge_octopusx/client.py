@@ -28,10 +28,10 @@ from mjbridge import (
     fields,
 )
 from mjbridge.bodies import Body, Key, picture, pictures, upper
-from mjbridge.conversion import ADDRESS
 from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import NO_MATCH, Signs
+from mjbridge.uploads import ADDRESS
 from mjbridge_mjproxy import bodies
 from mjbridge_mjproxy.client import BUTTONS, NATIVE, FamilyProvider
 from mjbridge_mjproxy.records import BOTS, KEYS, NO_TEXT, NO_TIME, Form
