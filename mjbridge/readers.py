@@ -143,7 +143,9 @@ def _skipping_nothing(parse: Callable[[bytes], Wire], parse_known: Callable[[byt
 
 def refusing(kind: type[Wire], keys: Iterable[str]) -> Callable[[bytes], Wire]:
     """A parser of a wire struct that refuses records in which one of these keys stands."""
-    refused = {f"refused_{place}": key for place, key in enumerate(keys)}
+    # Two plugins may state the same sign, or one what the struct reads: a stranger's table must not end all detection.
+    read = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+    refused = {read.get(key, f"refused_{place}"): key for place, key in enumerate(dict.fromkeys(keys))}
     unset = [(name, msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=key)) for name, key in refused.items()]
     refusing_kind = cast("type[Wire]", msgspec.defstruct(kind.__name__, unset, bases=(kind,), gc=False))
     return msgspec.json.Decoder(refusing_kind).decode
