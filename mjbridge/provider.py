@@ -80,7 +80,8 @@ NO_MATCH: Final = Match()
 class Signs(msgspec.Struct, frozen=True):
     """What a vendor's records show that others' do not: keys, and how its ids and its pictures' addresses begin.
 
-    A record that shows any of them is left to `matches`.
+    A record that shows any of them is left to `matches`, which looks for an id under `id` and for a picture under
+    `imageUrl`: a dialect that has them elsewhere writes its own.
     """
 
     keys: tuple[str, ...] = ()
@@ -277,8 +278,11 @@ class Provider:
         key = next((key for key in self.signs.keys if key in record), None)
         if key is not None:
             return Match(Certainty.CERTAIN, f"the key {key}")
-        is_ours = bool(self.signs.ids) and str(record.get("id", "")).startswith(self.signs.ids)
-        return Match(Certainty.CERTAIN, "an id of its form") if is_ours else NO_MATCH
+        if str(record.get("id", "")).startswith(self.signs.ids):
+            return Match(Certainty.CERTAIN, "an id of its form")
+        if str(record.get("imageUrl", "")).startswith(self.signs.links):
+            return Match(Certainty.CERTAIN, "imageUrl is a link of its own")
+        return NO_MATCH
 
     def recognizer(
         self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None

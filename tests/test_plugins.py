@@ -188,6 +188,75 @@ def test_a_plugins_records_are_read_by_its_name(good: dict[str, Any]) -> None:
     assert good["read"] == "stranger"
 
 
+# Accents of the MJ-proxy dialect, whose name comes before "mjproxy": that they are asked first is not to decide.
+
+UNSIGNED: Final = """
+    from mjbridge_mjproxy import FamilyProvider, MJProxy
+
+    class Stranger(FamilyProvider):
+        name = "accent"
+        base_url = None
+        form = MJProxy.form
+"""
+BUILT_ON_MJPROXY: Final = """
+    from mjbridge_mjproxy import MJProxy
+
+    class Stranger(MJProxy):
+        name = "accent"
+"""
+READS_BY_ITSELF: Final = """
+    import msgspec
+    from mjbridge.provider import Signs
+    from mjbridge_mjproxy import FamilyProvider, MJProxy
+
+    class Stranger(FamilyProvider):
+        name = "accent"
+        base_url = None
+        form = MJProxy.form
+        signs = Signs(links=("https://accent.invalid/",))
+
+        def normalizer(self, **how):
+            read = super().normalizer(**how)
+            return lambda record: msgspec.structs.replace(read(record), cost_usd=0.5)
+"""
+
+
+@pytest.mark.parametrize("module", [UNSIGNED, BUILT_ON_MJPROXY], ids=["of the family", "of mjproxy"])
+def test_an_accent_takes_none_of_the_records_that_are_not_its_own(module: str, tmp_path: Path) -> None:
+    site = install(tmp_path, "accent", "Stranger", module)
+    record = '{"id": "1", "status": "SUCCESS", "submitTime": 1790000000000, "imageUrl": "https://cdn.invalid/1"}'
+    question = f"[mjbridge.detect({record!r}), mjbridge.normalize({record.encode()!r}).provider]"
+    assert ask(question, home=tmp_path, path=(site,)) == ["mjproxy", "mjproxy"]
+
+
+def test_an_accents_own_reader_reads_what_detection_finds(tmp_path: Path) -> None:
+    site = install(tmp_path, "accent", "Stranger", READS_BY_ITSELF)
+    record = '{"id": "1", "status": "SUCCESS", "imageUrl": "https://accent.invalid/1"}'
+    read = f"mjbridge.normalize({record.encode()!r})"
+    question = f"[mjbridge.detect({record!r}), {read}.provider, {read}.cost_usd]"
+    assert ask(question, home=tmp_path, path=(site,)) == ["accent", "accent", 0.5]
+
+
+SIGNED: Final = """
+    from mjbridge.provider import Signs
+    from mjbridge_mjproxy import FamilyProvider, MJProxy
+
+    class Stranger(FamilyProvider):
+        name = "{name}"
+        base_url = None
+        form = MJProxy.form
+        signs = Signs(keys=("ticket", "promptEn"))
+"""
+
+
+def test_plugins_that_state_the_same_signs_leave_detection_to_those_who_know(tmp_path: Path) -> None:
+    names = ("one", "other")
+    path = tuple(install(tmp_path, name, "Stranger", SIGNED.replace("{name}", name)) for name in names)
+    read = f"mjbridge.normalize({COMET_RECORD.encode()!r}).provider"
+    ambiguous = '{"id": "1", "ticket": 1}'
+    assert ask(f"[{read}, mjbridge.detect({ambiguous!r})]", home=tmp_path, path=path) == ["cometapi", None]
+
+
 # Broken plugins.
 
 

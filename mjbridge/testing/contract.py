@@ -20,7 +20,8 @@ from mjbridge import errors, plugins, records
 from mjbridge.commands import AnyCommand, Command, Imagine
 from mjbridge.emulator import BannedPrompt, Emulator, FailTask, HttpFault, QueueFull
 from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unsupported
-from mjbridge.provider import API_VERSION, Provider
+from mjbridge.fields import Record
+from mjbridge.provider import API_VERSION, NO_MATCH, NO_SIGNS, Provider
 from mjbridge.task import Bot, Speed, Status, Task
 from mjbridge.testing.cells import Cells
 from mjbridge.testing.fake import FakeTransport
@@ -174,6 +175,16 @@ class ProviderContract(Cells):
         _task_or_none(self._new(), whole[:place] + data.draw(st.binary(max_size=3)))
         _task_or_none(self._new(), whole[:place] + data.draw(st.binary(max_size=3)) + whole[place + 1 :])
 
+    def test_what_is_known_at_sight_is_its_own(self) -> None:
+        """A record that `recognizer` takes is one that `matches` knows, and becomes the task of `normalize`."""
+        provider = self._new()
+        recognize = provider.recognizer(NO_SIGNS) or _nobody
+        for record in (json.dumps(each).encode() for each in self._records()):
+            task = recognize(record)
+            if task is not None:
+                assert task == provider.normalize(record), "recognizer and normalize read it in two ways"
+                assert provider.matches(json.loads(record)) != NO_MATCH, "recognizer takes it, and matches does not"
+
     # Both halves and the simulator.
 
     def test_a_finished_grid_is_whole(self) -> None:
@@ -323,6 +334,10 @@ class ProviderContract(Cells):
 def _written(folder: Path | None) -> list[dict[str, Any]]:
     cases = record_cases(folder) if folder else []
     return [json.loads(record) for case in cases for record in case.records]
+
+
+def _nobody(record: Record) -> None:
+    del record
 
 
 def _whole(request: HttpRequest | FixtureRequest) -> tuple[object, ...]:

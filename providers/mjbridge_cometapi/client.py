@@ -15,7 +15,6 @@ import msgspec
 from mjbridge import (
     Action,
     Blend,
-    Certainty,
     Command,
     Confirm,
     Describe,
@@ -25,7 +24,6 @@ from mjbridge import (
     Imagine,
     InvalidCommand,
     Level,
-    Match,
     MJBridgeError,
     Press,
     Remix,
@@ -38,7 +36,7 @@ from mjbridge import (
 )
 from mjbridge.bodies import Body, Key, picture
 from mjbridge.pictures.inputs import Takes
-from mjbridge.provider import NO_MATCH, Refusal, Signs
+from mjbridge.provider import Refusal, Signs
 from mjbridge.uploads import CONTENT
 from mjbridge_mjproxy import bodies
 from mjbridge_mjproxy.client import BUTTONS, BY_DIMENSIONS, NATIVE, REFUSALS, FamilyProvider
@@ -163,9 +161,3 @@ class CometAPI(FamilyProvider):
             raise self.unsupported(*self.lack(command, "speed"))
         body["accountFilter"] = {"modes": [speed.upper()]}
         return path
-
-    def matches(self, record: Mapping[str, Any]) -> Match:
-        """Its proxy link gives a record away."""
-        if str(record.get("imageUrl", "")).startswith(self.signs.links):
-            return Match(Certainty.CERTAIN, f"imageUrl is a proxy link of {_HOST}")
-        return NO_MATCH

@@ -279,9 +279,17 @@ class FamilyProvider(Provider):
         """`normalize`, bound once."""
         return records.normalizer(self.name, keep_raw=keep_raw, on_doubt=on_doubt)
 
-    def recognizer(self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Recognizer:
-        """Wire records; an accent's by its links."""
+    def recognizer(
+        self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None
+    ) -> Recognizer | None:
+        """Wire records, by the vendor's own links. None without any, and where its records are read in another way."""
+        if not self.signs.links or not self._reads_as_the_family():
+            return None
         return records.recognizer(self.name, self.signs.links, foreign, keep_raw=keep_raw, on_doubt=on_doubt)
+
+    def _reads_as_the_family(self) -> bool:
+        mine, family = type(self), FamilyProvider
+        return mine.normalizer is family.normalizer and mine.normalize is family.normalize
 
     def render(self, task: Task) -> dict[str, Any]:
         """A record with the keys this vendor writes."""
@@ -409,5 +417,13 @@ class MJProxy(FamilyProvider):
         return path
 
     def matches(self, record: Mapping[str, Any]) -> Match:
-        """What only the family fits is read by its generic reader."""
-        return records.matches(record)
+        """What only the family fits is read by its generic reader, and by none that builds on it."""
+        return records.matches(record) if type(self) is MJProxy else super().matches(record)
+
+    def recognizer(
+        self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None
+    ) -> Recognizer | None:
+        """Wire records of anybody in the family who has no signs."""
+        if type(self) is not MJProxy:
+            return super().recognizer(foreign, keep_raw=keep_raw, on_doubt=on_doubt)
+        return records.recognizer(self.name, (), foreign, keep_raw=keep_raw, on_doubt=on_doubt)

@@ -12,13 +12,11 @@ import msgspec
 from mjbridge import (
     Blend,
     Bot,
-    Certainty,
     Command,
     Confirm,
     Describe,
     Extend,
     Imagine,
-    Match,
     Press,
     Shorten,
     Support,
@@ -30,7 +28,7 @@ from mjbridge import (
 from mjbridge.bodies import Body, Key, picture, pictures, upper
 from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
-from mjbridge.provider import NO_MATCH, Signs
+from mjbridge.provider import Signs
 from mjbridge.uploads import ADDRESS
 from mjbridge_mjproxy import bodies
 from mjbridge_mjproxy.client import BUTTONS, NATIVE, FamilyProvider
@@ -157,9 +155,3 @@ class OctopusX(FamilyProvider):
             raise self.unsupported(f"speed {speed}", f"it has {' and '.join(_MODES)}")
         body["mode"] = speed.upper()
         return path
-
-    def matches(self, record: Mapping[str, Any]) -> Match:
-        """Its image proxy's address gives a record away."""
-        if str(record.get("imageUrl", "")).startswith(self.signs.links):
-            return Match(Certainty.CERTAIN, f"imageUrl is a link of {_HOST}")
-        return NO_MATCH
