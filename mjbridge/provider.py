@@ -138,7 +138,7 @@ class Provider:
     # The client half: command -> request, reply -> task.
 
     def authorize(self, request: HttpRequest, key: str) -> HttpRequest:
-        """The request with the key in it."""
+        """The request with the key in a header, or what is signed with it: a body is sent as `request.content`."""
         return request.with_header("Authorization", f"Bearer {key}")
 
     def submit(self, command: Command) -> Flow[Task]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from mjbridge.errors import MalformedReply, MJBridgeError
+from mjbridge.errors import InvalidCommand, MalformedReply, MJBridgeError
 
 Result = TypeVar("Result")
 
@@ -59,6 +59,17 @@ class HttpRequest(msgspec.Struct, frozen=True):
     timeout: float | None = None
     attachment: Attachment | None = None
     form: Mapping[str, str] = {}
+
+    @property
+    def content(self) -> bytes:
+        """The JSON body exactly as it is sent, which a vendor may want signed; `b""` for none, or for a form.
+
+        `InvalidCommand` for what JSON cannot say.
+        """
+        try:
+            return b"" if self.json is None else msgspec.json.encode(self.json)
+        except (TypeError, ValueError) as error:
+            raise InvalidCommand(f"the body cannot be written as JSON: {error}") from None
 
     def with_header(self, name: str, value: str) -> "HttpRequest":
         """The same request with one header more."""

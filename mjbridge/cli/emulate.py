@@ -132,7 +132,7 @@ def _curl(provider: Provider, url: str, key: str) -> str:
     request = provider.authorize(next(provider.submit(Imagine(prompt="a lighthouse at dusk"))), key)
     headers = {"Content-Type": "application/json", **request.headers}
     told = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    body = msgspec.json.encode(request.json).decode()
+    body = request.content.decode()
     return shlex.join(["curl", "-s", "-X", request.method, url + request.path, *told, "-d", body])
 
 

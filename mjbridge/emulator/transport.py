@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Final
 from urllib.parse import unquote
 
+import msgspec
+
 from mjbridge import plugins, settings
 from mjbridge.config import EMULATOR
 from mjbridge.emulator.faults import Faults, HttpFault, SlowReply
@@ -72,7 +74,9 @@ class Emulator:
     def _authorized(self, request: HttpRequest) -> bool:
         if self._key is None:
             return True
-        expected = self._provider.authorize(HttpRequest(request.method, request.path), self._key).headers
+        # With its body, which a vendor may have signed with the key.
+        bare = msgspec.structs.replace(request, headers={})
+        expected = self._provider.authorize(bare, self._key).headers
         return all(request.headers.get(name.lower()) == value for name, value in expected.items())
 
     def delay(self) -> float:

@@ -129,7 +129,8 @@ class ProviderContract(Cells):
         except MJBridgeError as error:
             outcome = error
         assert [_whole(each) for each in transport.requests] == [_whole(turn.request) for turn in conversation.exchange]
-        assert all(KEY in " ".join(request.headers.values()) for request in transport.requests)
+        for request in transport.requests:
+            assert _is_keyed(account.provider, request), f"no header of {request} comes of the key"
         _check_outcome(outcome, conversation)
 
     def test_fixture_record(self, record_case: RecordCase) -> None:
@@ -342,6 +343,13 @@ def _nobody(record: Record) -> None:
 
 def _whole(request: HttpRequest | FixtureRequest) -> tuple[object, ...]:
     return request.method, request.path, request.json, request.attachment, request.form
+
+
+def _is_keyed(provider: Provider, request: HttpRequest) -> bool:
+    """Whether the key, or what is signed with it, is among the headers."""
+    bare = msgspec.structs.replace(request, headers={})
+    signed, other = (dict(provider.authorize(bare, key).headers) for key in (KEY, "another"))
+    return signed != other and signed.items() <= dict(request.headers).items()
 
 
 def _check_outcome(outcome: Any, conversation: Conversation) -> None:

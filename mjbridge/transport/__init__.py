@@ -10,13 +10,12 @@ from contextlib import AbstractContextManager
 from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
 import requests
 import urllib3
 from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url
 
-from mjbridge.errors import InvalidCommand, MalformedReply, Unavailable
+from mjbridge.errors import MalformedReply, Unavailable
 from mjbridge.transport.links import Links, Session, cause, host, joined, pieces
 from mjbridge.transport.sockets import Countdown, PunctualAdapter
 from mjbridge.wire import PICTURE_LIMIT, Content, HttpRequest, HttpResponse
@@ -143,14 +142,7 @@ def _content(request: HttpRequest) -> tuple[bytes | None, str]:
         file = request.attachment
         files = {file.field: (file.file_name, file.content, file.content_type)} if file else {}
         return urllib3.encode_multipart_formdata({**request.form, **files})
-    return (None, "") if request.json is None else (_encoded(request.json), "application/json")
-
-
-def _encoded(body: object) -> bytes:
-    try:
-        return msgspec.json.encode(body)
-    except (TypeError, ValueError) as error:
-        raise InvalidCommand(f"the body cannot be written as JSON: {error}") from None
+    return (None, "") if request.json is None else (request.content, "application/json")
 
 
 def _with_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
