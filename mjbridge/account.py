@@ -101,7 +101,7 @@ class Account:
         """
         if isinstance(command, Cancel):
             # It makes no task, so it needs no place: it frees one.
-            told = self._run("cancel", deadline, lambda: self.provider.submit(command))
+            told = self._run("cancel", deadline, lambda: _giving(Task, self.provider.submit(command)))
             (task,) = self._seen("cancel", [told], deadline)
             return task
         place = self.enter() if place is None else place
@@ -124,19 +124,21 @@ class Account:
 
     def check(self, command: Command) -> None:
         """Raises what the provider has against the command before it asks anybody. Nothing is sent."""
-        with self._telling("submit"), closing(self.provider.submit(command)) as flow:
+        told = self._conversation("submit", FOREVER).mistakes_told()
+        with self._telling("submit"), told, closing(self.provider.submit(command)) as flow:
             next(flow, None)
 
     def fetch(self, task_id: str, deadline: Deadline = FOREVER) -> Task:
         """The task as the vendor has it."""
-        (task,) = self._seen("fetch", [self._run("fetch", deadline, lambda: self.provider.fetch(task_id))], deadline)
+        told = self._run("fetch", deadline, lambda: _giving(Task, self.provider.fetch(task_id)))
+        (task,) = self._seen("fetch", [told], deadline)
         return task
 
     def fetch_many(self, task_ids: Sequence[str], deadline: Deadline = FOREVER) -> list[Task]:
         """Those of the tasks that the vendor knows, in the order they were asked for."""
         by_id: dict[str, Task] = {}
         # The first of two records with one id is the task; new-api keeps the answer to a MODAL as a second row.
-        for task in self._run("fetch_many", deadline, lambda: self.provider.fetch_many(task_ids)):
+        for task in self._run("fetch_many", deadline, lambda: _giving_all(Task, self.provider.fetch_many(task_ids))):
             by_id.setdefault(task.id, task)
         told = (by_id[each] for each in dict.fromkeys(task_ids) if each in by_id)
         return self._seen("fetch_many", told, deadline)
@@ -161,11 +163,11 @@ class Account:
 
     def seed(self, task_id: str, deadline: Deadline = FOREVER) -> str:
         """The seed of a finished task."""
-        return self._run("seed", deadline, lambda: self.provider.seed(task_id))
+        return self._run("seed", deadline, lambda: _giving(str, self.provider.seed(task_id)))
 
     def image(self, task_id: str, deadline: Deadline = FOREVER) -> bytes:
         """The task's picture through the vendor's image proxy."""
-        return self._run("image", deadline, lambda: self.provider.image(task_id))
+        return self._run("image", deadline, lambda: _giving(bytes, self.provider.image(task_id)))
 
     def probe(self, deadline: Deadline = FOREVER) -> None:
         """One free read: raises what the vendor, or the way to it, has against this account."""
@@ -192,7 +194,7 @@ class Account:
             conversation.before_submit = known.intend
         try:
             with self._telling("submit"):
-                task = self._mine(conversation.run(lambda: self.provider.submit(command)))
+                task = self._mine(conversation.run(lambda: _giving(Task, self.provider.submit(command))))
         except MJBridgeError as error:
             if known:
                 known.failed(error)
@@ -242,6 +244,8 @@ class Account:
             for told in (error, error.__cause__):
                 if isinstance(told, MJBridgeError):
                     self.own(told, operation)
+            if self._shows_key(error.__cause__):
+                error.__cause__ = None
             self._happened(
                 operation,
                 AttemptFailed,
@@ -272,7 +276,29 @@ class Account:
         # First blotted out, then cut: half a key is too much as well.
         return self._redacted(text)[:_LONGEST_TEXT]
 
+    def _shows_key(self, cause: BaseException | None) -> bool:
+        """Whether a traceback would show a key in what a plugin raised, or in what it raised that from."""
+        return cause is not None and (
+            self._redacted(str(cause)) != str(cause) or self._shows_key(cause.__cause__ or cause.__context__)
+        )
+
     def _redacted(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _BLOT)
         return text
+
+
+def _giving(kind: type[Result], flow: Flow[Result]) -> Flow[Result]:
+    """The flow, whose result is what a plugin says it is: where it is not, `TypeError`."""
+    result = yield from flow
+    if not isinstance(result, kind):
+        raise TypeError(f"a flow gave {type(result).__name__} where {kind.__name__} belongs")
+    return result
+
+
+def _giving_all(kind: type[Result], flow: Flow[list[Result]]) -> Flow[list[Result]]:
+    results: list[Result] = yield from _giving(list, flow)
+    strange = {type(each).__name__ for each in results if not isinstance(each, kind)}
+    if strange:
+        raise TypeError(f"a flow gave {', '.join(sorted(strange))} where {kind.__name__} belongs")
+    return results

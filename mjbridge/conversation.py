@@ -1,13 +1,14 @@
 """One flow of a provider, run against its vendor: what is sent, how long it may take, what its failure means."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
-from mjbridge import wire
-from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unavailable
+from mjbridge import mistakes, wire
+from mjbridge.errors import MalformedRecord, MJBridgeError, PluginError, SubmissionUnknown, Unavailable
 from mjbridge.events import Events, ReplyReceived, RequestSent
 from mjbridge.limits import Limits
 from mjbridge.provider import Provider
@@ -47,27 +48,37 @@ class Conversation:
         self._happened = happened
         self._buys = buys
         self._last: HttpResponse | None = None
-        self._in_doubt = False
+        self._in_doubt = self._sending = False
 
     def run(self, start: Callable[[], Flow[Result]]) -> Result:
         """The result of the flow that `start` begins; an error is raised as the caller is to see it."""
+        with self.mistakes_told():
+            try:
+                return wire.run(start(), self._send)
+            except MJBridgeError as error:
+                outcome = self._outcome(error)
+                raise outcome from (None if outcome is error else error)
+
+    @contextmanager
+    def mistakes_told(self) -> Generator[None, None, None]:
+        """A plugin's own mistake inside is an error of the family. What a transport raises is none."""
         try:
-            return wire.run(start(), self._send)
-        except MJBridgeError as error:
-            outcome = self._outcome(error)
-            raise outcome from (None if outcome is error else error)
-        except Exception as error:
-            # A plugin's mistake about the answer is no word of the vendor's about the task.
-            if self._in_doubt and self._last is not None:
-                raise self._unknown(f"the provider failed at the reply: {error!r}") from error
+            yield
+        except MJBridgeError:
             raise
+        except Exception as error:
+            if self._sending:
+                raise
+            told = f"the provider failed: {mistakes.told(error)}"
+            # A plugin's mistake about the answer is no word of the vendor's about the task.
+            raise (self._unknown(told) if self._in_doubt else PluginError(told)) from error
 
     def _send(self, request: HttpRequest) -> HttpResponse:
         """The vendor's reply, unless it stands for an error."""
-        self._in_doubt = self._in_doubt or request.submits
         try:
             return self._reply(request)
         except MJBridgeError as error:
+            self._sending = False
             if request.submits and error.accepted == "no":
                 self._in_doubt = False
             raise
@@ -85,7 +96,10 @@ class Conversation:
         request = self._provider.authorize(request, self._key) if self._key else request
         # Every request passes here, and none may last longer than the call that it belongs to.
         timely = request if left is None else msgspec.structs.replace(request, timeout=left)
+        self._in_doubt = self._in_doubt or request.submits
+        self._sending = True
         self._last = response = self._exchange(timely)
+        self._sending = False
         if request.follows and response.redirect:
             return self._public(response.redirect, request.limit)
         error = self._provider.error(response)
@@ -95,8 +109,12 @@ class Conversation:
 
     def _public(self, url: str, limit: int) -> HttpResponse:
         """What is behind a public address; no key goes there."""
-        with self._transport.open(url, limit, timeout=self._left()) as content:
-            return HttpResponse(200, b"".join(content.chunks))
+        left = self._left()
+        self._sending = True
+        with self._transport.open(url, limit, timeout=left) as content:
+            response = HttpResponse(200, b"".join(content.chunks))
+        self._sending = False
+        return response
 
     def _left(self) -> float | None:
         """Seconds that a request may take, None for any number; `Unavailable` if there are none left."""

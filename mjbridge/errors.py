@@ -16,7 +16,7 @@ MJBridgeError
   MalformedRecord       not a task record at all
   WaitTimeout           the task did not settle in time; it may still (`task`)
   TaskFailed            the vendor accepted the task, and it failed (`task`)
-  PluginError           a provider is missing, broken or installed twice
+  PluginError           a provider is missing, broken or installed twice, or failed at its work
   AllAccountsFailed     every account of the route was tried (`attempts`)
 """
 
@@ -174,7 +174,10 @@ class TaskFailed(MJBridgeError):
 
 
 class PluginError(MJBridgeError):
-    """A provider plugin is missing, broken, of another API version, or installed by two distributions."""
+    """A provider plugin is missing, broken, of another API version, installed twice, or failed at its work.
+
+    Nothing was bought: a plugin that fails at the answer to a submit leaves a `SubmissionUnknown`.
+    """
 
 
 class AllAccountsFailed(MJBridgeError):

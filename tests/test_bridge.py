@@ -3,6 +3,8 @@
 import json
 import threading
 import time
+import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -198,23 +200,63 @@ def test_a_finished_task_that_is_fetched_again_is_what_the_vendor_says_now() -> 
     assert (found.status, found.image_url) == (Status.FAILED, None)
 
 
-def test_a_mistake_before_anything_left_stays_what_it_is() -> None:
+def test_a_mistake_before_anything_left_is_the_plugins() -> None:
+    """It says where it was made, and nothing is in doubt."""
+
     class Mistaken(MJProxy):
         def request(self, command: Command) -> HttpRequest:
             raise KeyError("taskId")
 
-    with pytest.raises(KeyError):
-        Account("main", Mistaken(), FakeTransport(), "sk-secret", 1.0).submit(Imagine(prompt="pig"))
+    account = Account("main", Mistaken(), FakeTransport(), "sk-secret", 1.0)
+    for ask in (account.submit, account.check):
+        with pytest.raises(mjbridge.PluginError, match=r"KeyError\('taskId'\) at .*test_bridge.py:\d+") as caught:
+            ask(Imagine(prompt="pig"))
+        assert (caught.value.account, caught.value.provider, caught.value.accepted) == ("main", "mjproxy", "no")
+        assert isinstance(caught.value.__cause__, KeyError)
 
 
-def test_a_mistake_at_the_answer_to_a_read_stays_what_it_is() -> None:
+def test_a_mistake_that_quotes_the_key_shows_it_nowhere() -> None:
+    class Mistaken(MJProxy):
+        def authorize(self, request: HttpRequest, key: str) -> HttpRequest:
+            raise ValueError(f"no good: {key}")
+
+    account = Account("main", Mistaken(), FakeTransport(), "sk-secret", 1.0)
+    with pytest.raises(mjbridge.PluginError, match=r"no good: \[key\]") as caught:
+        account.submit(Imagine(prompt="pig"))
+    assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_flow_that_gives_no_task_is_a_mistake() -> None:
+    """After a submit left, the task may be there all the same."""
+
+    class Mistaken(MJProxy):
+        def accepted(self, command: Command, reply: HttpResponse) -> Any:
+            return {"id": "1"}
+
+        def fetch(self, task_id: str) -> Any:
+            return Task(id=task_id)
+
+        def fetch_many(self, task_ids: Sequence[str]) -> Flow[Any]:
+            yield HttpRequest("GET", "/mj/tasks")
+            return ["1"]
+
+    account = Account("main", Mistaken(), FakeTransport([HttpResponse(200, b"{}")] * 2), "sk-secret", 1.0)
+    with pytest.raises(mjbridge.SubmissionUnknown, match="a flow gave dict where Task belongs"):
+        account.submit(Imagine(prompt="pig"))
+    with pytest.raises(mjbridge.PluginError, match="Task"):
+        account.fetch("1")
+    with pytest.raises(mjbridge.PluginError, match="a flow gave str where Task belongs"):
+        account.fetch_many(["1"])
+
+
+def test_a_mistake_at_the_answer_to_a_read_is_the_plugins() -> None:
     """Nothing was bought, so nothing is in doubt."""
 
     class Mistaken(MJProxy):
         def seed(self, task_id: str) -> Flow[str]:
             raise KeyError((yield HttpRequest("GET", "/mj/seed")).status)
 
-    with pytest.raises(KeyError):
+    with pytest.raises(mjbridge.PluginError, match="KeyError"):
         Account("main", Mistaken(), FakeTransport([HttpResponse(200, b"{}")]), "sk-secret", 1.0).seed("1")
 
 
