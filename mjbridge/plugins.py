@@ -1,19 +1,34 @@
 """Providers, found by entry point. Listing reads metadata only; a provider is imported when it is first used."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from mjbridge import settings
-from mjbridge.errors import PluginError
-from mjbridge.provider import API_VERSION, Provider
+from mjbridge import mistakes, settings
+from mjbridge.bodies import Body
+from mjbridge.errors import ConfigError, MJBridgeError, PluginError
+from mjbridge.pictures.inputs import Takes
+from mjbridge.provider import API_VERSION, Provider, Refusal, Signs, Support
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP: Final = "mjbridge.providers"
 """The entry point group of provider plugins."""
+
+_WAY_OUT: Final = "Mend, update or uninstall it"
+# What is read of every plugin, whoever asks: one table in the wrong shape would end that for all.
+_TABLES: Final[Mapping[str, tuple[type, type]]] = {
+    "supports": (Mapping, Support),
+    "refusals": (Mapping, Refusal),
+    "lacks": (Mapping, str),
+    "takes": (Mapping, Takes),
+    "bodies": (Sequence, Body),
+    "command_faults": (Sequence, str),
+    "signs": (Signs, object),
+}
 
 
 class ProviderInfo(msgspec.Struct, frozen=True):
@@ -48,7 +63,19 @@ def load(name: str) -> type[Provider]:
     if len(found) > 1:
         both = " and ".join(f"{_distribution(point)} ({point.value})" for point in found)
         raise PluginError(f"provider {name!r} is installed by {both}: uninstall one of them", provider=name)
-    return _check(name, _distribution(found[0]), _import(name, _distribution(found[0])))
+    return _check(name, _distribution(found[0]), _import(found[0]))
+
+
+def new(kind: type[Provider], options: Mapping[str, Any]) -> Provider:
+    """A provider with its options. `ConfigError` for wrong ones, `PluginError` where it cannot be made at all."""
+    try:
+        return kind(options)
+    except MJBridgeError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"provider {kind.name!r} cannot be made: {mistakes.told(error)}", provider=kind.name
+        ) from error
 
 
 def _info(name: str) -> ProviderInfo:
@@ -72,29 +99,65 @@ def _distribution(point: "EntryPoint") -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
 
 
-def _import(name: str, owner: str) -> Any:
+def _import(point: "EntryPoint") -> Any:
     from stevedore import DriverManager  # noqa: PLC0415 loaded with the first provider, not with mjbridge
 
+    name, owner = point.name, _distribution(point)
     try:
         return DriverManager(GROUP, name).driver
     except (Exception, SystemExit) as error:
         fault = f"{type(error).__name__}: {error}"
-        raise PluginError(f"provider {name!r} of {owner} cannot be imported: {fault}", provider=name) from error
+        raise PluginError(
+            f"provider {name!r} of {owner} cannot be imported ({point.value}): {fault}. {_WAY_OUT}", provider=name
+        ) from error
 
 
 def _check(name: str, owner: str, loaded: object) -> type[Provider]:
+    fault = next(_faults(name, loaded), None)
+    if fault:
+        raise PluginError(f"provider {name!r} of {owner} {fault}", provider=name)
+    return cast("type[Provider]", loaded)
+
+
+def _faults(name: str, loaded: object) -> Iterator[str]:
+    """What keeps an entry point's object from being a provider, each with the way out."""
     if not (isinstance(loaded, type) and issubclass(loaded, Provider)):
-        raise PluginError(
-            f"provider {name!r} of {owner} is {loaded!r}, not a subclass of mjbridge.Provider", provider=name
-        )
+        yield f"is {loaded!r}, not a subclass of mjbridge.Provider. {_WAY_OUT}"
+        return
     missing = [each for each in ("name", "api_version", "base_url") if not hasattr(loaded, each)]
     if missing:
-        raise PluginError(f"provider {name!r} of {owner} does not state {', '.join(missing)}", provider=name)
+        yield f"does not state {', '.join(missing)}. {_WAY_OUT}"
+        return
     if loaded.name != name:
-        raise PluginError(f"provider {name!r} of {owner} calls itself {loaded.name!r}", provider=name)
-    if loaded.api_version != API_VERSION:
-        raise PluginError(
-            f"provider {name!r} of {owner} is written for API {loaded.api_version}, and this is {API_VERSION}",
-            provider=name,
-        )
-    return loaded
+        yield f"calls itself {loaded.name!r}: its name and its entry point's must be the same. {_WAY_OUT}"
+    api: object = loaded.api_version
+    if api != API_VERSION:
+        newer = "mjbridge" if isinstance(api, int) and api > API_VERSION else "version of it"
+        yield f"is written for API {api!r}, and this is {API_VERSION}: install a newer {newer}"
+    try:
+        yield from (f"{fault}. {_WAY_OUT}" for fault in _table_faults(loaded({})))
+    except ConfigError:
+        return  # it demands options, so only an account can make one
+    except Exception as error:  # noqa: BLE001 a plugin may raise anything
+        yield f"fails when it is made: {mistakes.told(error)}. {_WAY_OUT}"
+
+
+def _is(value: object, kind: type) -> bool:
+    return isinstance(value, kind)
+
+
+def _table_faults(provider: Provider) -> Iterator[str]:
+    for table, (shape, kind) in _TABLES.items():
+        found: Any = getattr(provider, table)
+        if not _is(found, shape):
+            yield f"has {table} of type {type(found).__name__}, which must be {shape.__name__}"
+            continue
+        items: Iterable[Any] = found.values() if shape is Mapping else found if shape is Sequence else ()
+        strange = {type(item).__name__ for item in items if not _is(item, kind)}
+        if strange:
+            yield f"has {', '.join(sorted(strange))} in {table}, where {kind.__name__} belongs"
+    try:
+        # ids=("x") is no tuple, and would be taken letter by letter.
+        msgspec.convert(msgspec.structs.asdict(provider.signs), Signs)
+    except msgspec.ValidationError as error:
+        yield f"has signs that are none: {error}"

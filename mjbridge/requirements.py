@@ -17,7 +17,7 @@ _PROXIES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 def provider(settings: AccountSettings) -> Provider:
     """The account's provider, with its options. `PluginError` if there is none, `ConfigError` for wrong options."""
-    return plugins.load(settings.provider)(settings.options)
+    return plugins.new(plugins.load(settings.provider), settings.options)
 
 
 def key(settings: AccountSettings, provider: type[Provider], account: str) -> str:

@@ -36,6 +36,13 @@ RIVAL: Final = """
 
 COMET_RECORD: Final = '{"id": "1", "status": "SUCCESS", "imageUrl": "https://api.cometapi.com/mj/image/1"}'
 
+
+def but(name: str, line: str) -> str:
+    """The generic provider under another name, with one line of its own."""
+    head = "from mjbridge.provider import Signs\nfrom mjbridge_mjproxy import MJProxy\n"
+    return f"{head}class Stranger(MJProxy):\n    name = {name!r}\n    {line}"
+
+
 # Name of the entry point, what it points to, the module, and what its fault must tell.
 BROKEN: Final = {
     "importless": ("Stranger", "import no_such_module_anywhere", "No module named 'no_such_module_anywhere'"),
@@ -52,7 +59,7 @@ BROKEN: Final = {
     "future": (
         "Stranger",
         "from mjbridge_mjproxy import MJProxy\nclass Stranger(MJProxy):\n    name = 'future'\n    api_version = 99",
-        "99",
+        "written for API 99, and this is 1: install a newer mjbridge",
     ),
     "nameless": (
         "Stranger",
@@ -60,6 +67,20 @@ BROKEN: Final = {
         "name",
     ),
     "bare": ("Stranger", "from mjbridge import Provider\nclass Stranger(Provider): ...", "name, api_version, base_url"),
+    "outdated": ("Stranger", but("outdated", "api_version = 0"), "install a newer version of it"),
+    "unmade": ("Stranger", but("unmade", "def __init__(self): ..."), "fails when it is made: TypeError"),
+    "listed": ("Stranger", but("listed", "supports = []"), "has supports of type list, which must be Mapping"),
+    "unsaid": (
+        "Stranger",
+        but("unsaid", "refusals = {'4': ValueError}"),
+        "has type in refusals",
+    ),
+    "signless": ("Stranger", but("signless", "signs = None"), "has signs of type NoneType"),
+    "commaless": (
+        "Stranger",
+        but("commaless", "signs = Signs(ids=('abc-'))"),
+        "got `str` - at `$.ids`",
+    ),
     "alias": ("Stranger", "from mjbridge_mjproxy import MJProxy as Stranger", "calls itself 'mjproxy'"),
 }
 
@@ -147,7 +168,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = [install(folder, name, target, module) for name, (target, module, _) in BROKEN.items()]
     path.append(install(folder, "stranger", "Stranger", GOOD))
     names = [*BROKEN, "stranger", *PROVIDERS]
-    detected = f"mjbridge.detect({COMET_RECORD!r})"
+    detected = f"[mjbridge.detect({COMET_RECORD!r}), mjbridge.normalize({COMET_RECORD.encode()!r}).provider]"
     question = f"{{'listed': listed(), 'used': {{name: used(name) for name in {names}}}, 'detected': {detected}}}"
     answer: dict[str, Any] = ask(question, home=folder, path=tuple(path))
     return answer
@@ -284,7 +305,7 @@ def test_the_others_work_beside_broken_plugins(name: str, broken: dict[str, Any]
 
 
 def test_detection_does_without_broken_plugins(broken: dict[str, Any]) -> None:
-    assert broken["detected"] == "cometapi"
+    assert broken["detected"] == ["cometapi"] * 2
 
 
 def test_a_plugin_that_exits_when_it_is_imported_is_broken_like_any_other(tmp_path: Path) -> None:

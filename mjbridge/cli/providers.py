@@ -18,13 +18,15 @@ def providers(as_json: bool) -> None:
     """
     found = list(plugins.providers().values())
     if not as_json:
-        rows = [
-            (each.name, each.distribution, each.base_url or "the account's", each.fault or "works") for each in found
-        ]
+        rows = [(each.name, each.distribution, _address(each), each.fault or "works") for each in found]
         show_table(("provider", "distribution", "base URL", "state"), rows, copied=("provider", "base URL"))
         return
     for info in found:
         write_line(msgspec.json.encode(info))
+
+
+def _address(info: plugins.ProviderInfo) -> str:
+    return "" if info.fault else info.base_url or "the account's"
 
 
 CLI_COMMANDS: Final = (providers,)
