@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Final, TypeGuard
 
 import msgspec
 
-from mjbridge import bodies, settings, uploads
+from mjbridge import bodies, mistakes, settings, uploads
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton, Command, Upload
 from mjbridge.doubts import OnDoubt
-from mjbridge.errors import MalformedReply, MJBridgeError, TaskNotFound, Unsupported
+from mjbridge.errors import MalformedRecord, MalformedReply, MJBridgeError, TaskNotFound, Unsupported
 from mjbridge.fields import Record
 from mjbridge.pictures import inputs
 from mjbridge.pictures.inputs import Takes
@@ -264,10 +264,24 @@ class Provider:
         raise self.unsupported("normalize")
 
     def normalizer(self, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None) -> Callable[[Record], Task]:
-        """`normalize`, bound once for hot loops, with or without `raw`; doubtful values go to `on_doubt`."""
-        if keep_raw:
-            return self.normalize
-        return lambda record: msgspec.structs.replace(self.normalize(record), raw=NO_RAW)
+        """`normalize`, bound once for hot loops, with or without `raw`; doubtful values go to `on_doubt`.
+
+        A record at which `normalize` itself fails is a `MalformedRecord` that says so: the others of its file are read.
+        """
+
+        def read(record: Record) -> Task:
+            try:
+                task: object = self.normalize(record)
+                if not isinstance(task, Task):
+                    raise TypeError(f"normalize gave {type(task).__name__} where Task belongs")  # noqa: TRY301 told below
+                return task if keep_raw else msgspec.structs.replace(task, raw=NO_RAW)
+            except MJBridgeError:
+                raise
+            except Exception as error:
+                fault = f"the provider failed at it: {mistakes.told(error)}"
+                raise MalformedRecord(fault, provider=self.name) from error
+
+        return read
 
     def render(self, task: Task) -> dict[str, Any]:
         """The inverse of `normalize`, for what the dialect can carry."""

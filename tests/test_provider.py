@@ -9,14 +9,17 @@ from mjbridge import (
     Certainty,
     HttpRequest,
     Imagine,
+    MalformedRecord,
     Provider,
     RateLimited,
     Task,
     TaskNotFound,
     Unsupported,
+    fields,
     plugins,
 )
 from mjbridge.emulator import Emulator
+from mjbridge.fields import Record
 from mjbridge.provider import Signs
 from mjbridge.serving import DialectServer, refusing
 from mjbridge.wire import Flow, HttpResponse, run
@@ -117,3 +120,26 @@ def test_a_dialect_server_matches_the_path_and_reads_the_query() -> None:
     server = Server(Bare(), emulator.simulator, emulator.public_url)
     assert server.handle(HttpRequest("GET", "/a/b?Ref=x%2Fy")).text == "b {'Ref': 'x/y'}"
     assert server.handle(HttpRequest("POST", "/a/b")).status == 404
+
+
+class Mistaken(Bare):
+    """It stumbles over one record, and has no task of another."""
+
+    def normalize(self, record: Record) -> Any:
+        """A task of a record that has a number."""
+        told = fields.decode(record)
+        return None if told.get("gone") else Task(id=str(told["number"]), raw=fields.raw(record))
+
+
+@pytest.mark.parametrize(
+    ("record", "fault"),
+    [(b"{}", r"KeyError\('number'\) at .*test_provider.py:\d+"), (b'{"gone": true}', "NoneType where Task belongs")],
+)
+def test_a_record_at_which_a_plugin_fails_is_a_reject_that_says_where(record: bytes, fault: str) -> None:
+    """A file of a thousand records is not lost for one that a plugin was not made for."""
+    for keep_raw in (True, False):
+        read = Mistaken().normalizer(keep_raw=keep_raw)
+        assert read(b'{"number": 1}').id == "1"
+        with pytest.raises(MalformedRecord, match=fault) as caught:
+            read(record)
+        assert caught.value.provider == "bare"
