@@ -5,13 +5,14 @@ import hmac
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from mjbridge import HttpRequest
+from mjbridge import HttpRequest, Status, Task
 from mjbridge.emulator import Emulator
 from mjbridge.provider import NO_MATCH, Match, Provider, Signs
 from mjbridge.testing import ProviderContract
-from mjbridge.testing.fixtures import Conversation, conversations
+from mjbridge.testing.fixtures import Conversation, RecordCase, conversations, record_cases
 from mjbridge_cometapi import CometAPI
 
 
@@ -42,6 +43,19 @@ def test_a_record_that_is_known_at_sight_alone_is_found() -> None:
     with pytest.raises(AssertionError, match="matches does not"):
         suite(KnownAtSightAlone).test_what_is_known_at_sight_is_its_own()
     suite(CometAPI).test_what_is_known_at_sight_is_its_own()
+
+
+class Certain(CometAPI):
+    """It takes `matches` for a question of yes or no."""
+
+    def matches(self, record: object) -> Any:
+        """Yes."""
+        return bool(record)
+
+
+def test_matches_that_give_no_match_are_found() -> None:
+    with pytest.raises(AssertionError, match="detection asks"):
+        suite(Certain).test_normalization_is_total()
 
 
 class Signing(CometAPI):
@@ -83,3 +97,39 @@ def test_the_emulator_takes_a_body_that_is_signed_with_its_key_and_no_other() ->
         signed = Signing().authorize(asked, key).headers
         sent = {name.lower(): value for name, value in signed.items()}
         assert emulator.handle(HttpRequest(asked.method, asked.path, json=asked.json, headers=sent)).status == status
+
+
+# Mistakes in fixtures, and what an author is told of them.
+
+FACTS = {"source": "https://vendor.example/docs", "date": "2026-11-23", "about": "Something."}
+ASKED = {**FACTS, "operation": "submit", "argument": {"command": "imagine", "prompt": "a"}, "exchange": []}
+SPOILED: dict[str, tuple[object, str]] = {
+    "requests/neither.json": (ASKED, "state one of them"),
+    "requests/both.json": ({**ASKED, "result": {}, "error": {"category": "Unavailable"}}, "state one of them"),
+    "requests/word.json": ({**ASKED, "operation": "sbmit", "result": {}}, "'sbmit'"),
+    "replies/key.json": ({**ASKED, "operaton": "submit", "result": {}}, "operaton"),
+    "records/lone.json": ({"id": "1"}, "lone.task.json is not there"),
+    "records/gone.task.json": ({**FACTS, "tasks": []}, "gone.json is not there"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_a_fixture_that_is_none_is_named(name: str, tmp_path: Path) -> None:
+    content, fault = SPOILED[name]
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_bytes(msgspec.json.encode(content))
+    load = record_cases if name.startswith("records/") else conversations
+    with pytest.raises(ValueError, match=fault) as caught:
+        load(tmp_path)
+    assert str(path.with_suffix("").with_suffix("")) in str(caught.value)
+
+
+def test_what_differs_of_a_record_is_told_by_field() -> None:
+    case = RecordCase(
+        **FACTS,
+        records=[b'{"id": "1", "status": "FAILURE", "failReason": "the moon"}'],
+        tasks=[Task(id="1", provider="cometapi", status=Status.FAILED, vendor_status="FAILURE", fail_reason="the sun")],
+    )
+    with pytest.raises(AssertionError, match=r"'fail_reason': \('the moon', 'the sun'\)"):
+        suite(CometAPI).test_fixture_record(case)

@@ -21,7 +21,7 @@ from mjbridge.commands import AnyCommand, Command, Imagine
 from mjbridge.emulator import BannedPrompt, Emulator, FailTask, HttpFault, QueueFull
 from mjbridge.errors import MalformedRecord, MJBridgeError, SubmissionUnknown, Unsupported
 from mjbridge.fields import Record
-from mjbridge.provider import API_VERSION, NO_MATCH, NO_SIGNS, Provider
+from mjbridge.provider import API_VERSION, NO_MATCH, NO_SIGNS, Match, Provider
 from mjbridge.task import Bot, Speed, Status, Task
 from mjbridge.testing.cells import Cells
 from mjbridge.testing.fake import FakeTransport
@@ -138,13 +138,13 @@ class ProviderContract(Cells):
         provider = self._new()
         assert len(record_case.records) == len(record_case.tasks)
         for record, task in zip(record_case.records, record_case.tasks, strict=True):
-            assert provider.normalize(record) == task
-            assert provider.normalize(record.decode()) == task
-            assert provider.normalize(json.loads(record)) == task
-            assert bytes(provider.normalize(record).raw) == record
+            for form in (record, record.decode(), json.loads(record)):
+                assert not _differences(provider.normalize(form), task), "by field: what it is, what it must be"
+            assert bytes(provider.normalize(record).raw) == record, "raw is the record, as it came: fields.raw(record)"
             bare = provider.normalizer(keep_raw=False)(record)
             assert (bare, bytes(bare.raw)) == (task, b"")
-            assert provider.normalize(provider.render(task)) == task
+            again = provider.normalize(provider.render(task))
+            assert not _differences(again, task), "by field: what comes back of what render wrote, what it must be"
             assert mjbridge.detect(record) in self._own_names()
 
     # Normalization.
@@ -159,6 +159,7 @@ class ProviderContract(Cells):
         provider = self._new()
         task = _task_or_none(provider, record)
         assert _task_or_none(provider, json.dumps(record).encode()) == task
+        assert isinstance(provider.matches(record), Match), "detection asks matches of every record there is"
         if task is not None:
             assert msgspec.json.decode(task.to_json(), type=Task) == task
             once = provider.normalize(provider.render(task))
@@ -362,15 +363,25 @@ def _check_outcome(outcome: Any, conversation: Conversation) -> None:
         return
     assert not isinstance(outcome, MJBridgeError), str(outcome)
     if isinstance(outcome, Task):
-        assert msgspec.structs.replace(outcome, account="") == msgspec.json.decode(conversation.result, type=Task)
+        must_be = msgspec.json.decode(conversation.result, type=Task)
+        assert not _differences(msgspec.structs.replace(outcome, account=""), must_be), (
+            "by field: what it is, what it must be"
+        )
         assert outcome.account == "contract"
-        assert bytes(outcome.raw) == conversation.exchange[-1].reply.response().body
+        whole = conversation.exchange[-1].reply.response().body
+        assert bytes(outcome.raw) == whole, "raw is the whole reply, its envelope too: fields.raw(reply.body)"
     elif isinstance(outcome, list):
         tasks = [msgspec.structs.replace(each, account="") for each in cast("list[Task]", outcome)]
         assert tasks == msgspec.json.decode(conversation.result, type=list[Task])
     else:
         text = outcome.decode() if isinstance(outcome, bytes) else outcome
         assert text == msgspec.json.decode(conversation.result)
+
+
+def _differences(found: Task, expected: Task) -> dict[str, tuple[object, object]]:
+    """What two tasks differ in."""
+    both = {name: (getattr(found, name), getattr(expected, name)) for name in Task.__struct_fields__ if name != "raw"}
+    return {name: values for name, values in both.items() if values[0] != values[1]}
 
 
 def _task_or_none(provider: Provider, record: bytes | dict[str, Any]) -> Task | None:

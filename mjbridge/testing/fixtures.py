@@ -9,13 +9,16 @@ A folder of fixtures holds
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
 from mjbridge.errors import Accepted
 from mjbridge.task import Task
 from mjbridge.wire import Attachment, HttpResponse
+
+Kind = TypeVar("Kind")
+_TASK: Final = ".task.json"
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,9 @@ class FixtureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     form: dict[str, str] = {}
 
 
+Operation = Literal["submit", "fetch", "fetch_many", "seed", "image"]
+
+
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request and its reply."""
 
@@ -75,12 +81,16 @@ class Conversation(Source, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     name: str = ""
     options: dict[str, Any] = {}
-    operation: str
+    operation: Operation
     argument: Any
     exchange: list[Turn]
     pictures: dict[str, bytes] = {}
     result: msgspec.Raw = msgspec.Raw()
     error: ExpectedError | None = None
+
+    def __post_init__(self) -> None:
+        if bool(bytes(self.result)) == bool(self.error):
+            raise ValueError("a conversation ends in a result or in an error: state one of them")
 
 
 class RecordCase(Source, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,23 +102,33 @@ class RecordCase(Source, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def conversations(folder: Path) -> list[Conversation]:
-    """All of a folder's requests and replies, by name."""
+    """All of a folder's requests and replies, by name. `ValueError` names the file that is none."""
     paths = sorted([*folder.glob("requests/*.json"), *folder.glob("replies/*.json")])
     return [
-        msgspec.structs.replace(
-            msgspec.json.decode(path.read_bytes(), type=Conversation), name=f"{path.parent.name}/{path.stem}"
-        )
-        for path in paths
+        msgspec.structs.replace(_read(path, Conversation), name=f"{path.parent.name}/{path.stem}") for path in paths
     ]
 
 
 def record_cases(folder: Path) -> list[RecordCase]:
-    """All of a folder's records with the tasks they must become, by name."""
-    cases: list[RecordCase] = []
-    for path in sorted(folder.glob("records/*.task.json")):
-        case = msgspec.json.decode(path.read_bytes(), type=RecordCase)
-        written = path.with_name(path.name.replace(".task.json", ".json")).read_bytes().strip()
-        records = msgspec.json.decode(written, type=list[msgspec.Raw]) if written.startswith(b"[") else [written]
-        name = path.name.removesuffix(".task.json")
-        cases.append(msgspec.structs.replace(case, name=name, records=[bytes(each) for each in records]))
-    return cases
+    """All of a folder's records with the tasks they must become, by name. `ValueError` names the file that is none."""
+    names = {path.name.removesuffix(_TASK).removesuffix(".json") for path in folder.glob("records/*.json")}
+    return [_record_case(folder / "records", name) for name in sorted(names)]
+
+
+def _record_case(folder: Path, name: str) -> RecordCase:
+    path, task = folder / f"{name}.json", folder / f"{name}{_TASK}"
+    for one, other in ((path, task), (task, path)):
+        if not one.exists():
+            raise ValueError(
+                f"{one} is not there: a record and the task it must become lie side by side ({other.name})"
+            )
+    written = path.read_bytes().strip()
+    records = _read(path, list[msgspec.Raw]) if written.startswith(b"[") else [written]
+    return msgspec.structs.replace(_read(task, RecordCase), name=name, records=[bytes(each) for each in records])
+
+
+def _read(path: Path, kind: type[Kind]) -> Kind:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
