@@ -1,6 +1,7 @@
 """Providers, found by entry point. Listing reads metadata only; a provider is imported when it is first used."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -10,7 +11,7 @@ from mjbridge import mistakes, settings
 from mjbridge.bodies import Body
 from mjbridge.errors import ConfigError, MJBridgeError, PluginError
 from mjbridge.pictures.inputs import Takes
-from mjbridge.provider import API_VERSION, Provider, Refusal, Signs, Support
+from mjbridge.provider import API_VERSION, Match, Provider, Refusal, Signs, Support
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -156,6 +157,10 @@ def _table_faults(provider: Provider) -> Iterator[str]:
         strange = {type(item).__name__ for item in items if not _is(item, kind)}
         if strange:
             yield f"has {', '.join(sorted(strange))} in {table}, where {kind.__name__} belongs"
+    with suppress(Exception):  # one that raises is asked again at each record, and left out there
+        match: object = provider.matches({})
+        if not isinstance(match, Match):
+            yield f"has matches that gives {type(match).__name__}, where Match belongs"
     try:
         # ids=("x") is no tuple, and would be taken letter by letter.
         msgspec.convert(msgspec.structs.asdict(provider.signs), Signs)

@@ -133,3 +133,16 @@ def test_what_differs_of_a_record_is_told_by_field() -> None:
     )
     with pytest.raises(AssertionError, match=r"'fail_reason': \('the moon', 'the sun'\)"):
         suite(CometAPI).test_fixture_record(case)
+
+
+def test_the_documented_accent_keeps_the_contract() -> None:
+    page = Path(__file__).parent.parent / "docs" / "writing-a-provider.md"
+    *_, last = page.read_text(encoding="utf-8").split("```python\n")
+    names: dict[str, Any] = {}
+    exec(last.partition("```")[0], names)  # noqa: S102 the page's own example
+    contract = suite(names["Lumen"])
+    contract.test_normalization_is_total()
+    contract.test_what_is_known_at_sight_is_its_own()
+    contract.test_a_finished_grid_is_whole()
+    task = names["Lumen"]().normalize({"id": "1", "status": "CENSORED", "errorMessage": "no", "price": 0.5})
+    assert (task.status, task.vendor_status, task.fail_reason, task.cost_usd) == ("failed", "CENSORED", "no", 0.5)

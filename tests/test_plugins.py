@@ -81,6 +81,7 @@ BROKEN: Final = {
         but("commaless", "signs = Signs(ids=('abc-'))"),
         "got `str` - at `$.ids`",
     ),
+    "certain": ("Stranger", but("certain", "def matches(self, record): return True"), "matches that gives bool"),
     "alias": ("Stranger", "from mjbridge_mjproxy import MJProxy as Stranger", "calls itself 'mjproxy'"),
 }
 
