@@ -6,7 +6,7 @@ trueai-org/midjourney-proxy, relay/relay-mj.go and service/midjourney.go of Quan
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal, TypeGuard
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import msgspec
@@ -14,15 +14,10 @@ import msgspec
 from mjbridge import (
     Animate,
     Backend,
-    Blend,
-    Cancel,
     Command,
     Confirm,
     ContentRejected,
-    Describe,
     DialectServer,
-    Edit,
-    Extend,
     Flow,
     HttpRequest,
     HttpResponse,
@@ -31,30 +26,24 @@ from mjbridge import (
     InvalidCommand,
     Level,
     MalformedRecord,
-    Match,
     Pan,
     Press,
     Provider,
     QuotaExceeded,
     RateLimited,
-    Remix,
     Reroll,
-    Shorten,
     Status,
     Support,
-    SwapFace,
     Task,
     TaskNotFound,
     Unavailable,
     Upload,
     Upscale,
     Vary,
-    Video,
     Zoom,
     fields,
 )
 from mjbridge.bodies import Body
-from mjbridge.commands import ByButton
 from mjbridge.doubts import OnDoubt
 from mjbridge.fields import Record
 from mjbridge.pictures import inputs
@@ -62,7 +51,7 @@ from mjbridge.pictures.inputs import Takes
 from mjbridge.provider import Complaint, Recognizer, Refusal, Signs, names_task, object_in, slugs
 from mjbridge.uploads import CLIP, CONTENT
 from mjbridge.wire import PICTURE_LIMIT
-from mjbridge_mjproxy import bodies, forms, records, rows
+from mjbridge_mjproxy import bodies, records
 from mjbridge_mjproxy.records import Form
 
 _log = logging.getLogger("mjbridge")
@@ -71,7 +60,8 @@ _log = logging.getLogger("mjbridge")
 ACCEPTED: Final = frozenset({1, 21, 22})
 _EXISTS_OR_MODAL: Final = 21
 _MODAL: Final = "MODAL"
-_NO_CONTENT: Final = 204
+NO_CONTENT: Final = 204
+"""The status of an empty reply."""
 # Either tells that nothing of an empty reply was cut off.
 _FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
 
@@ -150,7 +140,7 @@ class FamilyProvider(Provider):
     form: ClassVar[Form]
     """How this vendor writes records."""
     seed_path: ClassVar[str | None] = "/mj/task/{id}/image-seed"
-    unknown_by: ClassVar[frozenset[int]] = frozenset({_NO_CONTENT})
+    unknown_by: ClassVar[frozenset[int]] = frozenset({NO_CONTENT})
     """The statuses of an empty reply to a fetch that say that there is no such task."""
 
     def written(self, command: Command) -> tuple[str, dict[str, Any]]:
@@ -207,8 +197,8 @@ class FamilyProvider(Provider):
 
     def fetch(self, task_id: str) -> Flow[Task]:
         """`GET /mj/task/{id}/fetch`: the bare task."""
-        reply = yield HttpRequest("GET", _path("/mj/task/{id}/fetch", task_id))
-        is_empty = not reply.body and (reply.status == _NO_CONTENT or reply.headers.keys() & _FRAMES)
+        reply = yield HttpRequest("GET", path_of("/mj/task/{id}/fetch", task_id))
+        is_empty = not reply.body and (reply.status == NO_CONTENT or reply.headers.keys() & _FRAMES)
         if is_empty and reply.status in self.unknown_by:
             raise TaskNotFound(f"the vendor has no task {task_id}", http_status=reply.status)
         return self.normalize(reply.body)
@@ -240,7 +230,7 @@ class FamilyProvider(Provider):
         """`GET /mj/task/{id}/image-seed`: the seed is the `result` of an envelope."""
         if self.seed_path is None:
             raise self.unsupported("seed")
-        reply = yield HttpRequest("GET", _path(self.seed_path, task_id))
+        reply = yield HttpRequest("GET", path_of(self.seed_path, task_id))
         seed = fields.text(fields.mapping(reply.json()).get("result"))
         if seed is None:
             raise reply.malformed("the reply names no seed")
@@ -248,7 +238,7 @@ class FamilyProvider(Provider):
 
     def image(self, task_id: str) -> Flow[bytes]:
         """`GET /mj/image/{id}`: the picture itself, or a redirect to it (OctopusX's page calls it by `curl -L`)."""
-        reply = yield HttpRequest("GET", _path("/mj/image/{id}", task_id), follows=True, limit=PICTURE_LIMIT)
+        reply = yield HttpRequest("GET", path_of("/mj/image/{id}", task_id), follows=True, limit=PICTURE_LIMIT)
         return reply.body
 
     def complaint(self, response: HttpResponse) -> Complaint | None:
@@ -302,7 +292,8 @@ class FamilyProvider(Provider):
         return FamilyServer(self, backend, public_url)
 
 
-def _path(template: str, task_id: str) -> str:
+def path_of(template: str, task_id: str) -> str:
+    """A path with the task's id in it, quoted."""
     return template.format(id=quote(task_id, safe=""))
 
 
@@ -315,115 +306,3 @@ def _addresses_in_prompt(command: Imagine) -> Imagine:
     addresses = [str(each) for each in command.images if inputs.is_address(each)]
     contents = tuple(each for each in command.images if not inputs.is_address(each))
     return msgspec.structs.replace(command, prompt=" ".join([*addresses, command.prompt]), images=contents)
-
-
-class MJProxyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What differs between installations.
-
-    `auth`: the header that carries the key: `bearer` for hosted relays; `mj-api-secret` for installations of novicezk,
-    midjourney-proxy-plus, one-hub or trueai (to which `Bearer` is a part of the key); new-api reads both.
-    `speed`: where the speed goes; `none` refuses it.
-    `follow_ups`: `buttons` presses the parent's own buttons (midjourney-proxy-plus, trueai, new-api), `change` names
-    the action and the index (novicezk, whose tasks have no buttons).
-    """
-
-    auth: Literal["bearer", "mj-api-secret"] = "bearer"
-    speed: Literal["path", "account_filter", "none"] = "path"
-    follow_ups: Literal["buttons", "change"] = "buttons"
-
-
-class MJProxy(FamilyProvider):
-    """The generic dialect: an installation of one's own, or a relay that speaks it."""
-
-    name = "mjproxy"
-    base_url = None
-    needs_key = False
-    # trueai answers 204, novicezk an empty 200.
-    unknown_by = frozenset({200, _NO_CONTENT})
-    Options = MJProxyOptions
-    signs = Signs(keys=rows.TRUEAI_PROOF)
-    supports: ClassVar[Mapping[type[Command], Support]] = {
-        Imagine: NATIVE,
-        Blend: BY_DIMENSIONS,
-        Describe: NATIVE,
-        Shorten: NATIVE,
-        Edit: Support(note="trueai and new-api; retexture by trueai alone", limits={"images": "1"}),
-        Video: Support(note="trueai and new-api"),
-        SwapFace: Support(note="video by trueai alone, for users that it trusts"),
-        Upload: NATIVE,
-        Press: NATIVE,
-        **BUTTONS,
-        Remix: Support(Level.EMULATED, "the button of the variation, with trueai's enableRemix; confirm the prompt"),
-        Animate: Support(Level.EMULATED, "found among the task's buttons, by trueai; new-api refuses it"),
-        Extend: Support(note="trueai and new-api"),
-        Confirm: NATIVE,
-        Cancel: Support(note="midjourney-proxy-plus and trueai"),
-    }
-    lacks: ClassVar[Mapping[str, str]] = {
-        **FamilyProvider.lacks,
-        "Animate.end_image": "no button has one: give both pictures to Video",
-    }
-    form = Form(
-        records.KEYS | {"customId", "botType", "mode", "parentId", "imageUrls", "videoUrls", "seed", "properties"},
-        {"buttons": [], "properties": {}},
-    )
-
-    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        super().__init__(options)
-        rows = (
-            *(bodies.IMAGINE, bodies.BLEND, bodies.DESCRIBE, bodies.SHORTEN, bodies.RETEXTURE, bodies.EDIT),
-            *(bodies.EXTEND, bodies.VIDEO, bodies.SWAP_VIDEO_FACE, bodies.SWAP_FACE, bodies.UPLOAD),
-            *(bodies.PRESS, bodies.CONFIRM),
-        )
-        self.bodies = rows if self.options.follow_ups == "buttons" else (*rows, *bodies.CHANGES)
-
-    def authorize(self, request: HttpRequest, key: str) -> HttpRequest:
-        """The relays' pages have a bearer token; the installations that they descend from have `mj-api-secret`."""
-        if self.options.auth == "mj-api-secret":
-            return request.with_header("mj-api-secret", key)
-        return super().authorize(request, key)
-
-    def submit(self, command: Command) -> Flow[Task]:
-        """Cancelling is a request of its own, which makes no task: what is returned is how the task stands then."""
-        if not isinstance(command, Cancel):
-            return (yield from super().submit(command))
-        self.refuse_fields(command, "speed", "state", way_round="a cancel names the task alone")
-        yield HttpRequest("POST", _path("/mj/task/{id}/cancel", command.task_id), json=command.extra or None)
-        return (yield from self.fetch(command.task_id))
-
-    def request(self, command: Command) -> HttpRequest:
-        """A face in a video is asked for by a form."""
-        request = super().request(command)
-        if not isinstance(command, SwapFace) or not command.video:
-            return request
-        no_text = next((name for name, value in request.json.items() if not isinstance(value, str)), None)
-        if no_text:
-            raise self.unsupported(f"{no_text} on SwapFace of a video", "its form holds texts alone")
-        return forms.written(request)
-
-    def presses(self, command: Command) -> TypeGuard[ByButton]:
-        """Only where tasks have buttons."""
-        return self.options.follow_ups == "buttons" and super().presses(command)
-
-    def place_speed(self, path: str, body: dict[str, Any], command: Command) -> str:
-        """`/mj-fast/mj/...` of trueai and one-hub, or `accountFilter.modes` of midjourney-proxy-plus and trueai."""
-        if command.speed is None:
-            return path
-        if self.options.speed == "path":
-            return f"/mj-{command.speed}{path}"
-        if self.options.speed == "none":
-            raise self.unsupported("speed", "this account's option speed is none")
-        body["accountFilter"] = {"modes": [command.speed.upper()]}
-        return path
-
-    def matches(self, record: Mapping[str, Any]) -> Match:
-        """What only the family fits is read by its generic reader, and by none that builds on it."""
-        return records.matches(record) if type(self) is MJProxy else super().matches(record)
-
-    def recognizer(
-        self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None
-    ) -> Recognizer | None:
-        """Wire records of anybody in the family who has no signs."""
-        if type(self) is not MJProxy:
-            return super().recognizer(foreign, keep_raw=keep_raw, on_doubt=on_doubt)
-        return records.recognizer(self.name, (), foreign, keep_raw=keep_raw, on_doubt=on_doubt)
