@@ -131,7 +131,7 @@ def _faults(name: str, loaded: object) -> Iterator[str]:
         return
     if loaded.name != name:
         yield f"calls itself {loaded.name!r}: its name and its entry point's must be the same. {_WAY_OUT}"
-    api: object = loaded.api_version
+    api = cast("object", loaded.api_version)
     if api != API_VERSION:
         newer = "mjbridge" if isinstance(api, int) and api > API_VERSION else "version of it"
         yield f"is written for API {api!r}, and this is {API_VERSION}: install a newer {newer}"
@@ -158,8 +158,8 @@ def _table_faults(provider: Provider) -> Iterator[str]:
         if strange:
             yield f"has {', '.join(sorted(strange))} in {table}, where {kind.__name__} belongs"
     with suppress(Exception):  # one that raises is asked again at each record, and left out there
-        match: object = provider.matches({})
-        if not isinstance(match, Match):
+        match = provider.matches({})
+        if not _is(match, Match):
             yield f"has matches that gives {type(match).__name__}, where Match belongs"
     try:
         # ids=("x") is no tuple, and would be taken letter by letter.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Final, TypeGuard
+from typing import Any, ClassVar, Final, TypeGuard, cast
 
 import msgspec
 
@@ -271,7 +271,7 @@ class Provider:
 
         def read(record: Record) -> Task:
             try:
-                task: object = self.normalize(record)
+                task = cast("object", self.normalize(record))
                 if not isinstance(task, Task):
                     raise TypeError(f"normalize gave {type(task).__name__} where Task belongs")  # noqa: TRY301 told below
                 return task if keep_raw else msgspec.structs.replace(task, raw=NO_RAW)

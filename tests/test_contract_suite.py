@@ -102,7 +102,12 @@ def test_the_emulator_takes_a_body_that_is_signed_with_its_key_and_no_other() ->
 # Mistakes in fixtures, and what an author is told of them.
 
 FACTS = {"source": "https://vendor.example/docs", "date": "2026-11-23", "about": "Something."}
-ASKED = {**FACTS, "operation": "submit", "argument": {"command": "imagine", "prompt": "a"}, "exchange": []}
+ASKED: dict[str, object] = {
+    **FACTS,
+    "operation": "submit",
+    "argument": {"command": "imagine", "prompt": "a"},
+    "exchange": [],
+}
 SPOILED: dict[str, tuple[object, str]] = {
     "requests/neither.json": (ASKED, "state one of them"),
     "requests/both.json": ({**ASKED, "result": {}, "error": {"category": "Unavailable"}}, "state one of them"),
