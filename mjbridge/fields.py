@@ -21,6 +21,9 @@ Meaning = TypeVar("Meaning")
 NOT_AS_EXPECTED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a typed decoder raises for bytes that the lenient readers may still make sense of."""
 
+# Extended JSON's word for bytes.
+_BINARY: Final = "$binary"
+
 # What MongoDB's shell writes as calls, which are no JSON, by Extended JSON's word for it.
 _CALLS: Final = {
     b"NumberLong": b"$numberLong",
@@ -153,8 +156,8 @@ def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """An object, copied; anything else is `{}`."""
-    return {str(key): item for key, item in value.items()} if is_object(value) else {}
+    """An object, copied; anything else, and bytes as `plain` has them, is `{}`."""
+    return {str(key): item for key, item in value.items()} if is_object(value) and _BINARY not in value else {}
 
 
 def each(value: object) -> Iterable[Any]:
@@ -292,7 +295,7 @@ def plain(value: Any) -> Any:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return {"$binary": {"base64": b64encode(value).decode(), "subType": "00"}}
+        return {_BINARY: {"base64": b64encode(value).decode(), "subType": "00"}}
 
 
 def decode_json(record: bytes | str) -> Any:

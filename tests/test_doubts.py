@@ -147,6 +147,13 @@ def test_bytes_are_text_or_told_and_what_is_kept_of_them_is_read_alike(provider:
     assert normalize(bytes(task.raw), provider) == task
 
 
+@pytest.mark.parametrize(("record", "column"), [(GRID, "properties"), (ROW, "properties"), (DOCUMENT, "Properties")])
+def test_bytes_that_are_no_text_are_no_properties(record: dict[str, Any], column: str) -> None:
+    spoilt = {**record, column: b"\xff\xfe"}
+    assert normalize(spoilt, "mjproxy").properties == {}
+    assert _issues(spoilt, "mjproxy") == [(f"$.{column}", {"base64": "//4=", "subType": "00"})]
+
+
 def test_a_value_in_a_list_is_told_by_its_place() -> None:
     buttons = [{"customId": "a", "style": 2}, {"customId": "b", "style": "Primary", "emoji": ""}]
     (issue,) = _collected([{**GRID, "buttons": buttons}])
