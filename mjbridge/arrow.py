@@ -8,7 +8,7 @@ import msgspec
 
 from mjbridge import records
 from mjbridge.errors import ConfigError, MalformedRecord
-from mjbridge.fields import Record
+from mjbridge.fields import Record, plain
 from mjbridge.task import NO_RAW, Attempt, Button, Task
 
 try:
@@ -177,9 +177,7 @@ def _records(batch: pa.RecordBatch, column: str | None) -> list[bytes | None]:
 
 def _rows(batch: pa.RecordBatch) -> list[bytes | None]:
     rows = zip(*(_plain(_column(batch, name)) for name in batch.schema.names), strict=True)
-    return [
-        _encode({name: _decoded(value) for name, value in zip(batch.schema.names, row, strict=True)}) for row in rows
-    ]
+    return [_encode({name: plain(value) for name, value in zip(batch.schema.names, row, strict=True)}) for row in rows]
 
 
 def _column(batch: pa.RecordBatch, name: str) -> _Column:
@@ -198,11 +196,3 @@ def _plain(array: _Column) -> list[Any]:
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
         array = array.cast(_TEXT)
     return array.to_pylist()
-
-
-def _decoded(value: Any) -> Any:
-    """Bytes as the text they are; what is no text JSON will hold as base64."""
-    try:
-        return value.decode() if isinstance(value, bytes) else value
-    except UnicodeDecodeError:
-        return value

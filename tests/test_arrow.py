@@ -160,6 +160,7 @@ def test_a_table_of_rows_is_read_by_its_columns() -> None:
             "start_time": pa.array([moment, None, None], pa.timestamp("ns", "Asia/Shanghai")),
             "finish_time": pa.array([2**62, None, None], pa.timestamp("s")),
             "buttons": pa.array([json.dumps(buttons).encode(), b"\xff", None]),
+            "image_url": pa.array([b"https://cdn.example.com/1.png", b"\xff", None]),
         }
     )
     found = arrow.normalize(rows)
@@ -167,6 +168,7 @@ def test_a_table_of_rows_is_read_by_its_columns() -> None:
     assert (done.id, done.submitted_at, done.started_at, done.finished_at) == ("1740000000123001", moment, moment, None)
     assert [button.emoji for button in done.buttons] == ["🔄"]
     assert (pending.id, pending.status, pending.buttons) == ("1740000000123002", Status.PENDING, ())
+    assert (done.image_url, pending.preview_url) == ("https://cdn.example.com/1.png", None)
     assert json.loads(bytes(done.raw))["id"] == 1
     assert _values(found, "id")[2] is None
     assert "names its id" in str(_values(found, "reject")[2])
