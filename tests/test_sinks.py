@@ -151,9 +151,25 @@ def test_a_pipe_is_written_to(shell: Shell) -> None:
 
 @pytest.mark.parametrize("output", ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.parquet"])
 def test_a_full_disk_leaves_the_file_as_it_was(shell: Shell, output: str) -> None:
-    """As the limit on the size of a file does, which is a full disk to whoever writes."""
     shell.write(output, b"before")
-    shell.write("in.jsonl", b"".join(record_lines(1, prompt=os.urandom(200).hex()) for _ in range(2000)))
+    assert _on_a_full_disk(shell, output) == f"mjbridge: {output}: File too large"
+    assert (shell.folder / output).read_bytes() == b"before"
+    assert shell.files() == sorted(["in.jsonl", output])
+
+
+@pytest.mark.parametrize("before", [0, 10])
+def test_a_full_disk_leaves_a_database_as_it_was(shell: Shell, before: int) -> None:
+    """SQLite's rollback is cut short by it, too."""
+    if before:
+        assert shell("normalize", "-", "-o", "sqlite:///tasks.db", stdin=record_lines(before)).returncode == 0
+    files = {name: (shell.folder / name).read_bytes() for name in shell.files()}
+    assert _on_a_full_disk(shell, "sqlite:///tasks.db") == "mjbridge: sqlite:///tasks.db: disk I/O error"
+    assert {name: (shell.folder / name).read_bytes() for name in shell.files() if name != "in.jsonl"} == files
+
+
+def _on_a_full_disk(shell: Shell, output: str) -> str:
+    """What is said at last; the limit on the size of a file is a full disk to whoever writes."""
+    shell.write("in.jsonl", b"".join(record_lines(1, id=str(each), prompt=os.urandom(200).hex()) for each in range(2000)))
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
@@ -161,10 +177,8 @@ def test_a_full_disk_leaves_the_file_as_it_was(shell: Shell, output: str) -> Non
     command = (sys.executable, "-m", "mjbridge", "normalize", "in.jsonl", "-o", output)
     done = run(*command, cwd=shell.folder, env=uncovered(shell.environment), preexec_fn=limit)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"mjbridge: {output}: File too large"
     assert "Traceback" not in done.stderr
-    assert (shell.folder / output).read_bytes() == b"before"
-    assert shell.files() == sorted(["in.jsonl", output])
+    return done.stderr.splitlines()[-1]
 
 
 def _ended(

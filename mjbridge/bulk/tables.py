@@ -128,7 +128,7 @@ _encoded: Final = msgspec.json.Encoder(enc_hook=str, decimal_format="number").en
 @contextmanager
 def sink(url: str, table: str, source: str | None = None) -> Generator[Sink, None, None]:
     """Tasks into a table, made where it is missing, in one transaction: new ones added, known ones replaced."""
-    with _engine(url) as engine, _no_empty_file(engine), engine.begin() as connection:
+    with _engine(url) as engine, _file_taken_back(engine), engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")  # its driver would do so only after the table is made
         target = _target(table)
@@ -150,8 +150,8 @@ def sink(url: str, table: str, source: str | None = None) -> Generator[Sink, Non
 
 
 @contextmanager
-def _no_empty_file(engine: sql.Engine) -> Generator[None, None, None]:
-    """SQLite makes a file before anything is in it; what comes to nothing leaves none."""
+def _file_taken_back(engine: sql.Engine) -> Generator[None, None, None]:
+    """SQLite's file as it was, where all comes to nothing: a full disk cuts its rollback short, and a new file stays."""
     if engine.dialect.name != "sqlite":
         yield
         return
@@ -163,6 +163,8 @@ def _no_empty_file(engine: sql.Engine) -> Generator[None, None, None]:
     try:
         yield
     except BaseException:
+        with suppress(exc.SQLAlchemyError), engine.connect() as connection:
+            sql.inspect(connection).get_table_names()  # who reads it next rolls back what the full disk left
         if is_new and file.exists() and not file.stat().st_size:
             file.unlink()
         raise
