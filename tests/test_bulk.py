@@ -67,6 +67,8 @@ def test_a_named_pipe_is_read_as_a_file_is(shell: Shell, workers: str) -> None:
         ("--rejects", "-"),
         ("-o", "out", "--rejects", "-", "--issues", "-"),
         ("-o", ""),
+        ("-o", "folder/"),
+        ("-o", "out", "--issues", "folder/"),
         ("", "-o", "out"),
         ("-o", "out", "--into", "table"),
         ("-o", "out.csv"),

@@ -114,6 +114,7 @@ def test_a_configured_account_is_used_by_name_and_by_route(shell: Shell) -> None
         (["normalize", "--from", "sqlite:///a.db"], "--from and --table go together"),
         (["normalize", "--from", "sqlite:///missing.db", "--table", "midjourneys"], "missing.db: no such file"),
         (["normalize", "--from", "nonsense", "--table", "midjourneys"], "no database URL"),
+        (["normalize", "--from", "postgres://host/name", "--table", "midjourneys"], "it is written postgresql://"),
         (["normalize", "-", "--provider", "comet"], "did you mean 'cometapi'?"),
         (["imagin", "pig"], "unknown command 'imagin'; did you mean 'imagine'?"),
         (["juggle"], "unknown command 'juggle'; known: imagine, blend"),

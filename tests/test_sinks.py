@@ -169,7 +169,8 @@ def test_a_full_disk_leaves_a_database_as_it_was(shell: Shell, before: int) -> N
 
 def _on_a_full_disk(shell: Shell, output: str) -> str:
     """What is said at last; the limit on the size of a file is a full disk to whoever writes."""
-    shell.write("in.jsonl", b"".join(record_lines(1, id=str(each), prompt=os.urandom(200).hex()) for each in range(2000)))
+    lines = (record_lines(1, id=str(number), prompt=os.urandom(200).hex()) for number in range(2000))
+    shell.write("in.jsonl", b"".join(lines))
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

@@ -151,7 +151,7 @@ def sink(url: str, table: str, source: str | None = None) -> Generator[Sink, Non
 
 @contextmanager
 def _file_taken_back(engine: sql.Engine) -> Generator[None, None, None]:
-    """SQLite's file as it was, where all comes to nothing: a full disk cuts its rollback short, and a new file stays."""
+    """SQLite's file as it was, where all comes to nothing: a full disk cuts its rollback short, a new file stays."""
     if engine.dialect.name != "sqlite":
         yield
         return
@@ -273,7 +273,8 @@ def _engine(url: str) -> Generator[sql.Engine, None, None]:
     try:
         engine = sql.create_engine(url, poolclass=sql.NullPool)
     except (exc.ArgumentError, exc.NoSuchModuleError) as error:
-        raise ConfigError(f"no database URL (like sqlite:///tasks.db): {error}") from None
+        way_out = "; it is written postgresql://" if url.startswith("postgres:") else ""
+        raise ConfigError(f"no database URL (like sqlite:///tasks.db): {error}{way_out}") from None
     except ModuleNotFoundError as error:
         raise ConfigError(f"the driver of this database is not installed: {error.name}") from None
     try:

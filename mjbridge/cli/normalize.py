@@ -130,8 +130,8 @@ def _check_targets(output: str, *others: str | None) -> None:
     """`UsageError` where two kinds of output would go to one place, or one to none."""
     aside = [other for other in others if other is not None]
     named = [output, *aside]
-    if "" in named:
-        raise click.UsageError("a file needs a name")
+    if not all(named) or any(each.endswith(os.sep) and "://" not in each for each in named):
+        raise click.UsageError("a file needs a name, and what ends in a slash is a folder")
     for other in (each for each in named if "://" not in each and Path(each).suffix.lower() in _NOT_WRITTEN):
         ways = "JSON lines (.gz .bz2 .xz .zst), .parquet, or a table of a database by its URL (-o sqlite:///tasks.db)"
         raise click.UsageError(f"{other}: what is written is {ways}")
