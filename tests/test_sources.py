@@ -17,7 +17,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mjbridge import Reject, Task, records
+from mjbridge import Issue, Reject, Task, records
 from mjbridge.records import compression, encodings, sources, tabular, windows
 from tests.record_sources import LIMIT, lower_limit, read, told_ids
 
@@ -236,6 +236,18 @@ def test_a_task_of_our_own_has_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> N
         assert isinstance(reject, Reject)
         assert f"more than {4 * LIMIT}" in reject.reason
         assert len(reject.record) == windows.FIRST_BYTES
+
+
+@pytest.mark.parametrize("null", ["NULL", "null", r"\N"])
+def test_sql_s_null_is_none_in_csv(null: str) -> None:
+    """A row that is older than a column has it there."""
+    issues: list[Issue] = []
+    header = "mj_id\tstatus\tfail_reason\timage_url\tvideo_url\tbuttons\tfinish_time\n"
+    row = "\t".join(["1", "SUCCESS", *[null] * 5])
+    (task,) = records.read((header + row).encode(), on_issue=issues.append)
+    assert isinstance(task, Task)
+    assert (task.fail_reason, task.image_url, task.video_urls, task.finished_at) == (None, None, (), None)
+    assert (json.loads(bytes(task.raw))["video_url"], issues) == (None, [])
 
 
 def test_a_column_that_stands_twice_is_a_key_that_stands_twice() -> None:

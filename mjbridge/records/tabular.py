@@ -13,6 +13,9 @@ from mjbridge.records.windows import BLOCK, FIRST_BYTES, ID_KEYS, Block, Window,
 from mjbridge.wire import JSON_LIMIT
 
 _JSON_BEGINS: Final = ("[{", '["', '{"')
+_NULLS: Final = frozenset({"NULL", "null", r"\N"})
+"""What SQL's null is in the exports of MySQL, phpMyAdmin and PostgreSQL: no picture's address, and no reason."""
+
 _JSON_MARKS: Final = frozenset('[]{}"')
 """What no column's name has in it: a line of JSON may look like a header to `csv`."""
 
@@ -101,7 +104,9 @@ def _row(row: list[str] | None, keys: list[bytes]) -> tuple[bytes | None, str]:
 
 
 def _cell(text: str) -> Any:
-    """A value of a row: text, unless it is JSON that can be nothing else."""
+    """A value of a row: text, unless it is SQL's null, or JSON that can be nothing else."""
+    if text in _NULLS:
+        return None
     if not text.startswith(_JSON_BEGINS):
         return text
     try:
