@@ -294,13 +294,15 @@ def test_a_canonical_record_passes_unchanged_whatever_provider_is_named(shell: S
     assert bytes(bare.raw) == b""
 
 
-@pytest.mark.parametrize("form", ["lines", "list", "gzip"])
+@pytest.mark.parametrize("form", ["lines", "list", "lines and a list", "gzip"])
 def test_workers_change_no_byte(shell: Shell, form: str) -> None:
     """Neither of the tasks, nor of rejects and issues, nor in any form that workers cannot cut by themselves."""
-    lines = (record_lines(3000, prompt="é") + b"7\n" + record_lines(2000, progress="x") + b"\n[]\n<html>\n") * 2
+    half = record_lines(3000, prompt="é") + b"7\n" + record_lines(2000, progress="x") + b"\n[]\n<html>\n"
+    lines = half * 2
     content = {
         "lines": lines,
         "list": b"[" + b",".join(filter(None, lines.replace(b"<html>", b"8").splitlines())) + b"]",
+        "lines and a list": half + b"[\n" + half.replace(b"}\n", b"},\n") + b"]\n",
         "gzip": gzip.compress(lines),
     }[form]
     shell.write("in", content)

@@ -8,7 +8,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from mjbridge.bulk.conversion import Batch, Settings, Summary, Work, converter
+from mjbridge.bulk.files import naming
 from mjbridge.bulk.latest import Latest
+from mjbridge.records import sources
 from mjbridge.records.streams import Issue, Reject
 from mjbridge.records.windows import Block
 
@@ -41,7 +43,17 @@ def _renumbered(item: Numbered, count: int) -> Numbered:
 def _in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Iterator[Batch]:
     from mjbridge.bulk.workers import in_parallel  # noqa: PLC0415 one process needs no pool
 
-    return in_parallel(work, settings, workers)
+    convert = converter(settings)
+    done: str | None = None
+    for batch in in_parallel(work, settings, workers):
+        if batch.source == done:
+            continue  # a span of a file that is read to its end
+        done = None
+        yield batch
+        if batch.document is not None:
+            done = batch.source
+            with naming(done):
+                yield from map(convert, sources.rest(done, batch.document))
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """From records to lines of canonical JSON, some records at a time, counted, with what could not be taken as it is."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -41,6 +42,9 @@ class Batch(msgspec.Struct):
     shared: int = 0
     """Bytes of lines that a worker has put into its share of memory."""
 
+    document: int | None = None
+    """Where a file of lines goes on as a document, which its other spans know nothing of."""
+
     @property
     def records(self) -> int:
         """How many records there were."""
@@ -76,7 +80,7 @@ def converter(settings: Settings) -> Callable[[Work], Batch]:
         batch = Batch(source)
         lines: list[bytes] = []
         reading = Reading(read, doubts, batch.issues.append)
-        with naming(source):
+        with naming(source), _told_in(batch):
             for item in reading.tasks(blocks):
                 if isinstance(item, Task):
                     kind = (item.provider, item.status)
@@ -89,6 +93,14 @@ def converter(settings: Settings) -> Callable[[Work], Batch]:
         return batch
 
     return convert
+
+
+@contextmanager
+def _told_in(batch: Batch) -> Generator[None, None, None]:
+    try:
+        yield
+    except sources.DocumentBegins as found:
+        batch.document = found.offset
 
 
 def _reader(settings: Settings, doubts: "list[Doubt]") -> Callable[[Record], Task]:

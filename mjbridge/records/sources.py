@@ -10,7 +10,7 @@ import itertools
 import operator
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -69,19 +69,35 @@ def spans(path: str) -> list[Span] | None:
         size = os.fstat(file.fileno()).st_size
         head = file.read(BLOCK)
     other = (*compression.MAGICS, *encodings.MARKS, codecs.BOM_UTF8, *_OTHER_FILES)
-    is_plain = not head.startswith(other) and _form(head[tabular.before_header(head) :]) is _lines
+    is_plain = not head.startswith(other) and _form(head[tabular.before_header(head) :]) is _lines_and_documents
     return [Span(path, start, min(start + SPAN, size)) for start in range(0, size, SPAN)] if is_plain else None
 
 
+class DocumentBegins(Exception):
+    """A file is no longer one of lines, from so many bytes on: `rest` reads that."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.offset = offset
+
+
 def blocks_of(span: Span) -> Iterator[Block]:
-    """The records of a span."""
+    """The records of a span; `DocumentBegins` where it holds more than lines."""
     with Path(span.path).open("rb") as file:
         if span.start:
             file.seek(span.start - 1)
             if not _has_line_end(file, span.end):
                 return  # it is all inside of one line, which begins in an earlier span
-        start = file.tell()
-        yield from _lines(Window(span.path, _span_pieces(file, span.end), start))
+        window = Window(span.path, _span_pieces(file, span.end), file.tell())
+        if (yield from _lines(window)):
+            raise DocumentBegins(window.offset)
+
+
+def rest(path: str, offset: int) -> Iterator[Block]:
+    """The records of a file from a document on that begins there."""
+    with Path(path).open("rb") as file:
+        file.seek(offset)
+        yield from documents.values(Window(path, compression.decompressed(file), offset))
 
 
 def _span_pieces(file: IO[bytes], end: int) -> Iterator[bytes]:
@@ -139,12 +155,12 @@ def _form(head: bytes) -> Callable[[Window], Iterator[Block]]:
     lines = head.split(b"\n")
     written = list(filter(bytes.strip, lines))
     if start != b"[" and any(map(_stands_alone, written, [b"", *written])):
-        return _lines
+        return _lines_and_documents
     if start in (b"[", b"{"):
         return documents.values
     if tabular.delimiter(lines[0]):
         return tabular.rows
-    return documents.values if _PRETTY.search(head) else _lines
+    return documents.values if _PRETTY.search(head) else _lines_and_documents
 
 
 def _stands_alone(line: bytes, before: bytes) -> bool:
@@ -154,20 +170,36 @@ def _stands_alone(line: bytes, before: bytes) -> bool:
 
 # JSON lines.
 
+# A line that holds no more begins a document in several lines: files of both kinds were joined.
+_OPENINGS: Final = (b"[", b"{")
 
-def _lines(window: Window) -> Iterator[Block]:
+
+def _lines_and_documents(window: Window) -> Iterator[Block]:
+    if (yield from _lines(window)):
+        yield from documents.values(window)
+
+
+def _lines(window: Window) -> Generator[Block, None, bool]:
+    """The lines of a window, up to a document in several lines; whether there is one."""
     while True:
         end = window.data.rfind(b"\n") + 1
         if window.has_long_line:
             yield _long_line(window)
         elif end:
-            yield _line_block(window, window.data[: end - 1])
+            block = _line_block(window, window.data[: end - 1])
+            if openings := [block.records.index(each) for each in _OPENINGS if each in block.records]:
+                first = min(openings)
+                yield Block(window.name, block.records[:first], block.offsets[:first])
+                window.drop(block.offsets[first] - window.offset)
+                return True
+            yield block
             window.drop(end)
         # What is longer than a block is read in ever longer pieces, so that it is not copied too often.
         if not window.grow(len(window.data) - BLOCK):
             break
     if window.data and not window.fault:
         yield _line_block(window, window.data)
+    return False
 
 
 def _line_block(window: Window, data: bytes) -> Block:
