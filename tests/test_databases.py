@@ -145,6 +145,18 @@ def test_sqlite_s_columns_are_read_as_they_are_stored(shell: Shell) -> None:
     assert b'"p\xffg"' in base64.b64decode(reject["base64"])
 
 
+def test_sqlite_s_own_uri_names_a_file_too(shell: Shell) -> None:
+    """Which is how a database that is in use is opened to be read only."""
+    missing = shell("normalize", "--from", "sqlite:///file:my%20tasks.db?uri=true", "--table", "tasks")
+    assert (missing.returncode, shell.files()) == (2, [])
+    url = "sqlite:///file:my tasks.db?uri=true"
+    assert shell("normalize", "-", "-o", url, "--provider", "mjproxy", stdin=_told({"id": "1"})).returncode == 0
+    back = shell("normalize", "--from", f"{url}&mode=ro", "--table", "tasks", "-q")
+    assert [decode(line).id for line in back.stdout.splitlines()] == ["1"]
+    same = shell("normalize", "--from", url, "--table", "tasks", "-o", "sqlite:///my tasks.db")
+    assert (same.returncode, shell.files()) == (0, ["my tasks.db"])
+
+
 def test_a_blob_that_is_no_text_is_told_and_stands_for_none(shell: Shell) -> None:
     with closing(sqlite3.connect(shell.folder / "one-api.db")) as connection, connection:
         connection.execute("create table tasks (mj_id text primary key, status, prompt blob)")

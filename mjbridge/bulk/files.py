@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, TypeAlias, cast
+from urllib.parse import unquote, urlsplit
 
 from mjbridge.records.compression import zstandard
 
@@ -34,7 +35,12 @@ class Sink(Protocol):
 def file_of(target: str) -> str:
     """The file that a target is, or that its database is in, where that is SQLite's."""
     dialect, is_url, path = target.partition(":///")
-    return path.partition("?")[0] if is_url and dialect.startswith("sqlite") else target
+    return database_file(path.partition("?")[0]) if is_url and dialect.startswith("sqlite") else target
+
+
+def database_file(database: str) -> str:
+    """The file of an SQLite database, which SQLite's own URI may name (`file:tasks.db?mode=ro&uri=true`)."""
+    return unquote(urlsplit(database).path) if database.startswith("file:") else database
 
 
 @contextmanager

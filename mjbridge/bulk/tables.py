@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mjbridge.bulk.files import Lines, Sink, file_of, whole_file
+from mjbridge.bulk.files import Lines, Sink, database_file, file_of, whole_file
 from mjbridge.errors import ConfigError, MJBridgeError
 from mjbridge.fields import Record, plain
 from mjbridge.records.windows import ID_KEYS, Block, limit, oversized
@@ -73,7 +73,7 @@ def _connected(engine: sql.Engine) -> sql.Connection:
     if engine.dialect.name != "sqlite":
         return engine.connect()
     database = engine.url.database
-    if database and not Path(database).exists():
+    if database and not Path(database_file(database)).exists():
         raise ConfigError(f"{database}: no such file")  # SQLite would make an empty one
     connection = engine.connect()
     driver: Any = connection.connection.driver_connection
@@ -158,7 +158,7 @@ def _file_taken_back(engine: sql.Engine) -> Generator[None, None, None]:
     database = engine.url.database or ":memory:"
     if ":memory:" in database:
         raise ConfigError("a database in memory is gone with the command: name a file (like sqlite:///tasks.db)")
-    file = Path(database)
+    file = Path(database_file(database))
     is_new = not file.exists()
     try:
         yield
