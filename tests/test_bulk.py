@@ -116,6 +116,19 @@ def test_what_is_read_is_not_replaced_by_what_was_left_of_it(shell: Shell, argum
     assert {path.name: path.read_bytes() for path in shell.folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_file_is_not_replaced_by_its_tasks_where_its_rejects_would_be_lost(shell: Shell, workers: str) -> None:
+    content = record_lines(2) + b"7\n"
+    shell.write("in.jsonl", content)
+    options = ("in.jsonl", "-o", "./in.jsonl", "--provider", "mjproxy", "--workers", workers, "-q")
+    done = shell.process("normalize", *options)
+    assert (done.returncode, (shell.folder / "in.jsonl").read_bytes(), shell.files()) == (1, content, ["in.jsonl"])
+    assert "in.jsonl: not replaced" in done.stderr.decode().splitlines()[-1]
+    assert shell.process("normalize", *options, "--rejects", "bad.jsonl").returncode == 3
+    assert len(tasks_in((shell.folder / "in.jsonl").read_bytes())) == 2
+    assert json.loads((shell.folder / "bad.jsonl").read_bytes())["record"] == 7
+
+
 def test_rejects_may_go_to_stdout_where_the_tasks_do_not(shell: Shell) -> None:
     done = shell("normalize", "-", "-q", "-o", "out.jsonl", "--rejects", "-", stdin=b"7\n")
     assert json.loads(done.stdout)["record"] == 7

@@ -16,6 +16,7 @@ from mjbridge import bulk, plugins
 from mjbridge.bulk import Batch, Latest, Settings, Summary, Work
 from mjbridge.bulk.files import file_of, lines_file, naming
 from mjbridge.bulk.sinks import sink
+from mjbridge.errors import MJBridgeError
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
 from mjbridge.records.windows import Block
@@ -107,6 +108,8 @@ def normalize(
             show()
         for lines in known.lines() if known else ():
             out.write(lines)
+        if summary.rejects and rejects is None and _is_read(output, paths):
+            raise MJBridgeError(f"{output}: not replaced, for its rejects would be lost: add --rejects FILE")
     if not quiet:
         _show(summary, time.monotonic() - began, known)
     return SOME_REJECTED if summary.rejects else 0
@@ -147,9 +150,13 @@ def _check_inputs(inputs: Sequence[str], output: str, *others: str | None) -> No
     less = [other for other in others if other is not None]
     if "://" not in output and any("://" in name for name in inputs):
         less.append(output)  # the tasks of one table; a file of records becomes the same records, as tasks
-    read = _files(_STDIN_FILE if name == STDIN else name for name in inputs)
-    for name in (each for each in less if set(_files([each])) & set(read)):
+    for name in (each for each in less if _is_read(each, inputs)):
         raise click.UsageError(f"{name} is read, and would be lost: name another file")
+
+
+def _is_read(target: str, inputs: Iterable[str]) -> bool:
+    read = _files(_STDIN_FILE if name == STDIN else name for name in inputs)
+    return not set(_files([target])).isdisjoint(read)
 
 
 def _files(names: Iterable[str]) -> list[str]:
