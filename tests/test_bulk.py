@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -253,12 +254,15 @@ def test_a_file_whose_records_are_no_text_is_one_reject_that_names_the_way(shell
     shell.folder.joinpath("one.jsonl").write_bytes(record_lines(1))
     for output in ("one.parquet", "sqlite:///one.sqlite"):
         assert shell("normalize", "one.jsonl", "-o", output, "--provider", "mjproxy").returncode == 0
-    inputs = ("one.parquet", "one.sqlite", "one.jsonl")
+    with zipfile.ZipFile(shell.folder / "one.zip", "w") as archive:
+        archive.write(shell.folder / "one.jsonl")
+    inputs = ("one.parquet", "one.sqlite", "one.zip", "one.jsonl")
     done = shell.process("normalize", *inputs, "-q", "--workers", workers, "--provider", "mjproxy")
     assert (done.returncode, len(tasks_in(done.stdout))) == (3, 1)
-    parquet, sqlite = done.stderr.decode().splitlines()
+    parquet, sqlite, archived = done.stderr.decode().splitlines()
     assert parquet.startswith("one.parquet: record 1 at byte 0: a Parquet file")
     assert sqlite.startswith("one.sqlite: record 1 at byte 0: an SQLite database")
+    assert archived.startswith("one.zip: record 1 at byte 0: a zip archive")
 
 
 def test_the_summary_of_latest_tells_how_many_tasks_came_out(shell: Shell) -> None:

@@ -24,6 +24,7 @@ from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_
 _OTHER_FILES: Final = {
     b"PAR1": "a Parquet file holds columns: they are read by pyarrow and mjbridge.arrow",
     b"SQLite format 3\0": "an SQLite database: mjbridge normalize --from sqlite:///FILE --table NAME reads a table",
+    b"PK\3\4": "a zip archive: unzip -p FILE | mjbridge normalize - reads what is in it; save a workbook as CSV",
 }
 """Files whose records no reader of text finds, by how they begin, and the way to them."""
 _LONGEST_START: Final = max(map(len, (*encodings.MARKS, *_OTHER_FILES)))
