@@ -316,7 +316,14 @@ def test_a_plugin_that_exits_when_it_is_imported_is_broken_like_any_other(tmp_pa
     assert used[0] == "PluginError"
 
 
-@pytest.mark.parametrize("fails", ["def matches(self, record): 1 / 0", "def __init__(self, options=None): 1 / 0"])
+@pytest.mark.parametrize(
+    "fails",
+    [
+        "def matches(self, record): 1 / 0",
+        "def matches(self, record): return bool(record) or super().matches(record)",
+        "def __init__(self, options=None): 1 / 0",
+    ],
+)
 def test_detection_does_without_plugins_that_fail_when_they_are_called(fails: str, tmp_path: Path) -> None:
     module = f"from mjbridge_mjproxy import MJProxy\nclass Stranger(MJProxy):\n    name = 'failing'\n    {fails}"
     site = install(tmp_path, "failing", "Stranger", module)

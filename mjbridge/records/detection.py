@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from mjbridge import fields, plugins, readers
+from mjbridge import fields, mistakes, plugins, readers
 from mjbridge.doubts import OnDoubt
-from mjbridge.errors import MalformedRecord
+from mjbridge.errors import MalformedRecord, MJBridgeError
 from mjbridge.fields import Record
 from mjbridge.provider import NO_MATCH, Certainty, Match, Provider, Recognizer, Signs
 from mjbridge.task import Task
@@ -105,7 +105,7 @@ def _bound_recognizers(keep_raw: bool) -> tuple[Recognizer, ...]:
 
 @cache
 def _provider(name: str) -> Provider:
-    return plugins.load(name)()
+    return plugins.new(plugins.load(name), {})
 
 
 @cache
@@ -116,14 +116,19 @@ def _working() -> dict[str, Provider]:
 def _provider_or_none(name: str) -> Provider | None:
     try:
         return _provider(name)
-    except Exception as error:  # noqa: BLE001 a plugin's fault must not keep the others from reading records
-        _log.warning("provider %s is left out of detection: %s", name, error)
+    except MJBridgeError as error:
+        _log.warning("left out of detection: %s", error.message)
         return None
 
 
 def _match(provider: Provider, decoded: Mapping[str, Any]) -> Match:
+    """What a provider says of a record. Its own fault must not keep the others from reading it."""
     try:
-        return provider.matches(decoded)
-    except Exception as error:  # noqa: BLE001 a plugin's fault must not keep the others from reading records
-        _log.warning("provider %s fails at detection: %s", provider.name, error)
+        match = cast("object", provider.matches(decoded))
+    except Exception as error:  # noqa: BLE001 a plugin may raise anything
+        _log.warning("provider %r fails at detection: %s", provider.name, mistakes.told(error))
         return NO_MATCH
+    if not isinstance(match, Match):
+        _log.warning("provider %r fails at detection: it gave %s, no Match", provider.name, type(match).__name__)
+        return NO_MATCH
+    return match
