@@ -205,9 +205,14 @@ def _ended(
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
     ("end", "number", "code"),
-    [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143), (os.killpg, signal.SIGTERM, 143)],
+    [
+        (os.killpg, signal.SIGINT, 130),
+        (os.kill, signal.SIGTERM, 143),
+        (os.killpg, signal.SIGTERM, 143),
+        (os.killpg, signal.SIGHUP, 129),
+    ],
 )
-def test_ctrl_c_and_a_polite_end_leave_nothing(
+def test_ctrl_c_a_polite_end_and_a_closed_terminal_leave_nothing(
     shell: Shell, end: Callable[[int, int], None], number: int, code: int, workers: str
 ) -> None:
     """As a terminal sends it to all processes, and a service manager to one or all."""

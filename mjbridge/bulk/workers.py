@@ -68,6 +68,9 @@ def _begin(settings: Settings, shares: _Shares | None) -> None:
     # Ctrl-C reaches every process of a terminal; only the first is to answer it. It ends its workers when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Windows has no SIGHUP, and nohup has it ignored.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
     _worker[:] = [_Worker(converter(settings), shares)]

@@ -14,15 +14,15 @@ from mjbridge.errors import ConfigError, InvalidCommand, MJBridgeError, PluginEr
 FAILURE: Final = 1
 MISUSE: Final = 2
 INTERRUPTED: Final = 130
-TERMINATED: Final = 143
+_SIGNALLED: Final = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failure, 2 misuse. Errors are one line, without a traceback."""
     _prepare_streams()
-    terminations = _terminations()
+    endings = _endings()
     code = _run(arguments)
-    sys.exit(TERMINATED if terminations and code == INTERRUPTED else code)
+    sys.exit(_SIGNALLED + endings[0] if endings and code == INTERRUPTED else code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -59,16 +59,18 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _terminations() -> list[int]:
-    """Whoever stops the command politely gets the same clean end as Ctrl-C; each time is noted here."""
+def _endings() -> list[int]:
+    """Whoever ends the command politely, or its terminal, gets the same clean end as Ctrl-C; each signal is noted."""
     noted: list[int] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
         noted.append(number)
         raise KeyboardInterrupt
 
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
-        signal.signal(signal.SIGTERM, interrupt)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
     return noted
 
 
