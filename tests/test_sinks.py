@@ -183,14 +183,22 @@ def _on_a_full_disk(shell: Shell, output: str) -> str:
 
 
 def _ended(
-    shell: Shell, end: Callable[[int, int], None], number: int, *arguments: str
+    shell: Shell,
+    end: Callable[[int, int], None],
+    number: int,
+    *arguments: str,
+    hang_up: signal.Handlers = signal.SIG_DFL,
 ) -> subprocess.CompletedProcess[bytes]:
     """`mjbridge normalize`, which would read for ever, ended once it has written, so that all its workers are at work.
 
-    It has ended with the last process that can tell of anything.
+    It has ended with the last process that can tell of anything. It does on a hang-up what `hang_up` says, though these
+    tests may run under nohup.
     """
     command = (sys.executable, "-m", "mjbridge", "normalize", "-", *arguments)
-    with running(*command, cwd=shell.folder, env=uncovered(shell.environment), stdin=subprocess.PIPE) as process:
+    environment = uncovered(shell.environment)
+    before = signal.signal(signal.SIGHUP, hang_up)
+    with running(*command, cwd=shell.folder, env=environment, stdin=subprocess.PIPE) as process:
+        signal.signal(signal.SIGHUP, before)
         assert process.stdin
         process.stdin.write(record_lines(MANY))
         process.stdin.flush()
@@ -220,6 +228,13 @@ def test_ctrl_c_a_polite_end_and_a_closed_terminal_leave_nothing(
     assert (done.returncode, done.stderr.decode().strip().partition(":")[0]) == (code, "interrupted")
     assert b"Traceback" not in done.stderr
     assert shell.files() == []
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_nohup_runs_goes_on_without_its_terminal(shell: Shell, workers: str) -> None:
+    arguments = ("-o", "out.jsonl", "--workers", workers)
+    assert _ended(shell, os.killpg, signal.SIGHUP, *arguments, hang_up=signal.SIG_IGN).returncode == 0
+    assert len((shell.folder / "out.jsonl").read_bytes().splitlines()) == MANY
 
 
 def test_workers_end_with_a_parent_that_was_killed(shell: Shell) -> None:
