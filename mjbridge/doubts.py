@@ -68,12 +68,8 @@ def of_task(
     origins: Origins,
     on_doubt: OnDoubt,
     record: Mapping[str, Any] | msgspec.Raw,
-    keys: Mapping[str, str] = {},
 ) -> None:
-    """What the wire struct holds and the task does not show, as it stands in the record.
-
-    `keys` are the record's own, as `stored` gives them.
-    """
+    """What the wire struct holds and the task does not show, as it stands in the record."""
     # Asked for every record, and nearly none has anything to tell.
     inner = getattr(wire, origins.wrapper) if origins.wrapper else None
     held = wire if inner is None else inner
@@ -81,6 +77,7 @@ def of_task(
     if not unshown and origins.taken.isdisjoint(task.properties):
         return
     own, root = _decoded(record), "$"
+    keys = origins.stored(own)
     if held is not wire:
         own, root = own[origins.wrapper], f"$.{origins.wrapper}"
     for name, value, done in unshown:

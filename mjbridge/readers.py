@@ -1,6 +1,7 @@
 """How the records of a dialect become tasks: at sight where they are as they should be, else value by value."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -28,11 +29,12 @@ def reader(
     origins: Origins,
     on_doubt: OnDoubt | None,
     parse_known: Callable[[bytes], Wire] | None = None,
+    parse_stored: Callable[[bytes], Wire] | None = None,
 ) -> Callable[[Record], Task]:
     """A provider's `normalizer`: a record becomes a wire struct, and that a task.
 
-    `parse` takes bytes that are as they should be in one step, as does `parse_known` where they hold nothing to skip;
-    all else is read leniently through a mapping.
+    `parse` takes bytes that are as they should be in one step, as do `parse_known` where they hold nothing to skip and
+    `parse_stored` where they are a stored form; all else is read leniently through a mapping.
     """
 
     def lenient(record: Record) -> Task:
@@ -41,25 +43,17 @@ def reader(
         if is_canonical(decoded):
             return canonical(record, keep_raw=keep_raw)
         wire = read(provider, decoded)
-        keys: Mapping[str, str] = origins.stored(decoded) if on_doubt else {}
         if on_doubt:
             # First: what is built takes from the wire struct what it has another place for.
-            doubts.of_record(decoded, wire, on_doubt, keys)
+            doubts.of_record(decoded, wire, on_doubt, origins.stored(decoded))
         task = build(provider, wire, kept if keep_raw else NO_RAW)
         if on_doubt:
-            doubts.of_task(task, wire, origins, on_doubt, decoded, keys)
+            doubts.of_task(task, wire, origins, on_doubt, decoded)
         return task
 
-    return at_sight(
-        provider,
-        parse,
-        build,
-        lenient,
-        keep_raw=keep_raw,
-        origins=origins,
-        on_doubt=on_doubt,
-        parse_known=parse_known,
-    )
+    read_at_sight = partial(at_sight, provider, keep_raw=keep_raw, origins=origins, on_doubt=on_doubt)
+    otherwise = read_at_sight(parse_stored, build, lenient) if parse_stored else lenient
+    return read_at_sight(parse, build, otherwise, parse_known=parse_known)
 
 
 def at_sight(

@@ -6,7 +6,7 @@ trueai-org/midjourney-proxy (Models/TaskInfo), QuantumNous/new-api (dto/midjourn
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -16,7 +16,8 @@ from mjbridge.fields import FIRST_MILLISECOND as BEGIN
 from mjbridge.fields import LAST_MILLISECOND as END
 from mjbridge.fields import PERCENTS, Record, Times, Words, buttons, moment, text
 from mjbridge.provider import Signs
-from mjbridge_mjproxy import rows
+from mjbridge_mjproxy import rows, typed_rows
+from mjbridge_mjproxy.wire import KnownTask, WireTask, WireUrl
 
 # `status` of trueai's TaskStatus, which is novicezk's plus MODAL and CANCEL; "" is a new-api row before its first poll.
 STATUSES: Final[Mapping[str, Status]] = {"": Status.PENDING, **fields.MIDJOURNEY_STATUSES}
@@ -60,64 +61,8 @@ _NONE: Final[tuple[str, ...]] = ()
 _convert: Final = msgspec.convert
 
 
-class WireUrl(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An address in an object of its own, as trueai writes it; the thumbnail beside it is no result."""
-
-    url: str
-    thumbnail: str | None = None
-
-
-# A parser that is told of its words makes no new text of each, and a table finds their hashes made.
-StatusWord = Literal["", "NOT_START", "SUBMITTED", "IN_PROGRESS", "MODAL", "SUCCESS", "FAILURE", "CANCEL"]
-BotWord = Literal["", "MID_JOURNEY", "NIJI_JOURNEY"]
-
-
-class WireTask(msgspec.Struct, rename="camel", gc=False):
-    """A record in which every value has the type it should have, its fields in the order in which most write them."""
-
-    id: Annotated[str, msgspec.Meta(min_length=1)]
-    action: str | None = None
-    custom_id: str | None = None
-    bot_type: BotWord | None = None
-    prompt: str | None = None
-    prompt_en: str | None = None
-    description: str | None = None
-    state: str | None = None
-    submit_time: float | None = None
-    start_time: float | None = None
-    finish_time: float | None = None
-    image_url: str | None = None
-    video_url: str | None = None
-    video_urls: list[str | WireUrl] | None = None
-    status: StatusWord | None = None
-    progress: str | None = None
-    fail_reason: str | None = None
-    buttons: list[fields.WireButton] | None = None
-    properties: dict[str, Any] | None = None
-    image_urls: list[str | WireUrl] | None = None
-    storage_urls: list[str | WireUrl] | None = msgspec.field(default=None, name="image_urls")
-    parent_id: str | None = None
-    mode: str | None = None
-    seed: str | None = None
-    # Only stored rows have these, which is another form: their presence refuses the record here.
-    mj_id: msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="mj_id")
-    submitted: msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="submit_time")
-
-
-class KnownTask(WireTask, forbid_unknown_fields=True, gc=False):
-    """A record of known keys alone, as new-api and trueai answer a poll. What nobody reads of it may be anything."""
-
-    mask_base64: Any = None
-    prompt_full: Any = None
-    thumbnail_url: Any = None
-    job_id: Any = None
-    request_mode: Any = None
-    is_completed: Any = None
-    use_time: Any = None
-    displays: Any = None
-
-
 _decode: Final = readers.refusing(WireTask, [readers.CANONICAL])
+_decode_row: Final = typed_rows.parser([readers.CANONICAL])
 _decode_known: Final = msgspec.json.Decoder(KnownTask).decode
 
 
@@ -145,6 +90,7 @@ def normalizer(provider: str, *, keep_raw: bool = True, on_doubt: OnDoubt | None
         origins=_ORIGINS,
         on_doubt=on_doubt,
         parse_known=_decode_known,
+        parse_stored=_decode_row,
     )
 
 

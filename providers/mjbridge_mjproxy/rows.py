@@ -30,7 +30,7 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _LONGEST_INTEGER: Final = 20
 
 # Enums of trueai's Models/Enums, by ordinal: TaskStatus (which has no 2), TaskAction, EBotType and GenerationSpeedMode.
-_STATUSES: Final = {
+STATUSES: Final = {
     0: "NOT_START",
     1: "SUBMITTED",
     3: "IN_PROGRESS",
@@ -39,7 +39,7 @@ _STATUSES: Final = {
     6: "MODAL",
     7: "CANCEL",
 }
-_ACTIONS: Final = dict(
+ACTIONS: Final = dict(
     enumerate(
         [
             "IMAGINE",
@@ -66,8 +66,8 @@ _ACTIONS: Final = dict(
         ]
     )
 )
-_BOTS: Final = {0: "MID_JOURNEY", 1: "NIJI_JOURNEY", 2: "INSIGHT_FACE"}
-_MODES: Final = {0: "RELAX", 1: "FAST", 2: "TURBO"}
+BOTS: Final = {0: "MID_JOURNEY", 1: "NIJI_JOURNEY", 2: "INSIGHT_FACE"}
+MODES: Final = {0: "RELAX", 1: "FAST", 2: "TURBO"}
 
 
 def wire(record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -206,10 +206,10 @@ class StoredForm(msgspec.Struct, frozen=True, kw_only=True):
 
 # The wire's enums, which trueai's callbacks once wrote as numbers, and so what stores those may hold them.
 _NUMBERED: Final[Mapping[str, Column]] = {
-    "status": Column("status", _named(_STATUSES)),
-    "action": Column("action", _named(_ACTIONS)),
-    "botType": Column("botType", _named(_BOTS)),
-    "mode": Column("mode", _named(_MODES)),
+    "status": Column("status", _named(STATUSES)),
+    "action": Column("action", _named(ACTIONS)),
+    "botType": Column("botType", _named(BOTS)),
+    "mode": Column("mode", _named(MODES)),
 }
 
 # GORM's snake_case names: QuantumNous/new-api model/midjourney.go. `code`, `user_id`, `channel_id` and `quota` are the
