@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mjbridge import mistakes, wire
+from mjbridge import printing, wire
 from mjbridge.errors import MalformedRecord, MJBridgeError, PluginError, SubmissionUnknown, Unavailable
 from mjbridge.events import Events, ReplyReceived, RequestSent
 from mjbridge.limits import Limits
@@ -69,7 +69,7 @@ class Conversation:
         except Exception as error:
             if self._sending:
                 raise
-            told = f"the provider failed: {mistakes.told(error)}"
+            told = f"the provider failed: {printing.raised(error)}"
             # A plugin's mistake about the answer is no word of the vendor's about the task.
             raise (self._unknown(told) if self._in_doubt else PluginError(told)) from error
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from mjbridge import mistakes, settings, vetting
+from mjbridge import printing, settings
 from mjbridge.errors import MJBridgeError, PluginError
 from mjbridge.provider import Provider
 
@@ -49,7 +49,7 @@ def load(name: str) -> type[Provider]:
     if len(found) > 1:
         both = " and ".join(f"{_distribution(point)} ({point.value})" for point in found)
         raise PluginError(f"provider {name!r} is installed by {both}: uninstall one of them", provider=name)
-    return _check(name, _distribution(found[0]), _import(found[0]))
+    return _loaded(found[0])
 
 
 def new(kind: type[Provider], options: Mapping[str, Any]) -> Provider:
@@ -60,7 +60,7 @@ def new(kind: type[Provider], options: Mapping[str, Any]) -> Provider:
         raise
     except Exception as error:
         raise PluginError(
-            f"provider {kind.name!r} cannot be made: {mistakes.told(error)}", provider=kind.name
+            f"provider {kind.name!r} cannot be made: {printing.raised(error)}", provider=kind.name
         ) from error
 
 
@@ -85,22 +85,23 @@ def _distribution(point: "EntryPoint") -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
 
 
-def _import(point: "EntryPoint") -> Any:
-    from stevedore import DriverManager  # noqa: PLC0415 loaded with the first provider, not with mjbridge
+def _loaded(point: "EntryPoint") -> type[Provider]:
+    """The class that an entry point names, found sound."""
+    # Both are loaded with the first provider, not with mjbridge.
+    from stevedore import DriverManager  # noqa: PLC0415 see above
 
-    name, owner = point.name, _distribution(point)
+    from mjbridge import vetting  # noqa: PLC0415 see above
+
     try:
-        return DriverManager(GROUP, name).driver
+        found: object = DriverManager(GROUP, point.name).driver
     except (Exception, SystemExit) as error:
-        fault = f"{type(error).__name__}: {error}"
-        raise PluginError(
-            f"provider {name!r} of {owner} cannot be imported ({point.value}): {fault}. {vetting.WAY_OUT}",
-            provider=name,
-        ) from error
-
-
-def _check(name: str, owner: str, loaded: object) -> type[Provider]:
-    fault = next(vetting.faults(name, loaded), None)
+        fault = f"cannot be imported ({point.value}): {type(error).__name__}: {error}. {vetting.WAY_OUT}"
+        raise _broken(point, fault) from error
+    fault = next(vetting.faults(point.name, found), "")
     if fault:
-        raise PluginError(f"provider {name!r} of {owner} {fault}", provider=name)
-    return cast("type[Provider]", loaded)
+        raise _broken(point, fault)
+    return cast("type[Provider]", found)
+
+
+def _broken(point: "EntryPoint", fault: str) -> PluginError:
+    return PluginError(f"provider {point.name!r} of {_distribution(point)} {fault}", provider=point.name)

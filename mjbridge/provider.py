@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, TypeGuard, cast
 
 import msgspec
 
-from mjbridge import bodies, mistakes, settings, uploads
+from mjbridge import bodies, printing, settings, uploads
 from mjbridge.bodies import Body
 from mjbridge.commands import ByButton, Command, Upload
 from mjbridge.doubts import OnDoubt
@@ -278,7 +278,7 @@ class Provider:
             except MJBridgeError:
                 raise
             except Exception as error:
-                fault = f"the provider failed at it: {mistakes.told(error)}"
+                fault = f"the provider failed at it: {printing.raised(error)}"
                 raise MalformedRecord(fault, provider=self.name) from error
 
         return read

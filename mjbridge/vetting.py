@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from mjbridge import mistakes
+from mjbridge import printing
 from mjbridge.bodies import Body
 from mjbridge.errors import ConfigError
 from mjbridge.pictures.inputs import Takes
@@ -45,7 +45,7 @@ def faults(name: str, loaded: object) -> Iterator[str]:
     except ConfigError:
         return  # it demands options, so only an account can make one
     except Exception as error:  # noqa: BLE001 a plugin may raise anything
-        yield f"fails when it is made: {mistakes.told(error)}. {WAY_OUT}"
+        yield f"fails when it is made: {printing.raised(error)}. {WAY_OUT}"
 
 
 def _is(value: object, kind: type) -> bool:

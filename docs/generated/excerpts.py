@@ -90,7 +90,7 @@ def layers() -> list[list[str]]:
 FLOORS: Final[Mapping[str, str]] = {
     "data: what is asked, answered and told": "task commands errors events wire fields pictures doubts timing printing",
     "configuration and transport": "config settings keys transport limits retries",
-    "providers and the emulator": "provider refusals serving bodies uploads mistakes vetting plugins emulator kit",
+    "providers and the emulator": "provider refusals serving bodies uploads vetting plugins emulator kit",
     "stored records": "records bulk arrow",
     "live accounts and routes": "account conversation routing waiting downloads journal vocabulary requirements",
     "what applications use": "bridge callbacks testing",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, cast
 
-from mjbridge import fields, mistakes, plugins, readers
+from mjbridge import fields, plugins, printing, readers
 from mjbridge.doubts import OnDoubt
 from mjbridge.errors import MalformedRecord, MJBridgeError
 from mjbridge.fields import Record
@@ -126,7 +126,7 @@ def _match(provider: Provider, decoded: Mapping[str, Any]) -> Match:
     try:
         match = cast("object", provider.matches(decoded))
     except Exception as error:  # noqa: BLE001 a plugin may raise anything
-        _log.warning("provider %r fails at detection: %s", provider.name, mistakes.told(error))
+        _log.warning("provider %r fails at detection: %s", provider.name, printing.raised(error))
         return NO_MATCH
     if not isinstance(match, Match):
         _log.warning("provider %r fails at detection: it gave %s, no Match", provider.name, type(match).__name__)
