@@ -259,6 +259,29 @@ def test_an_accents_own_reader_reads_what_detection_finds(tmp_path: Path) -> Non
     assert ask(question, home=tmp_path, path=(site,)) == ["accent", "accent", 0.5]
 
 
+FAILS_AT_ONE: Final = """
+    from mjbridge_mjproxy import FamilyProvider, MJProxy
+
+    class Stranger(FamilyProvider):
+        name = "accent"
+        base_url = None
+        form = MJProxy.form
+
+        def normalizer(self, **how):
+            read = super().normalizer(**how)
+            return lambda record: {}["price"] if b"odd" in record else read(record)
+"""
+
+
+def test_a_record_at_which_an_accents_own_reader_fails_is_a_reject_that_says_where(tmp_path: Path) -> None:
+    site = install(tmp_path, "accent", "Stranger", FAILS_AT_ONE)
+    lines = b'{"id": "1"}\n{"id": "2", "prompt": "odd"}\n{"id": "3"}\n'
+    question = f"[getattr(each, 'id', str(each)) for each in mjbridge.records.read({lines!r}, 'accent')]"
+    first, reject, last = ask(question, home=tmp_path, path=(site,))
+    assert (first, last) == ("1", "3")
+    assert re.fullmatch(r"record 2 at byte 12: the provider failed at it: KeyError\('price'\) at .*\.py:\d+", reject)
+
+
 SIGNED: Final = """
     from mjbridge.provider import Signs
     from mjbridge_mjproxy import FamilyProvider, MJProxy

@@ -8,9 +8,9 @@ import msgspec
 
 from mjbridge import fields
 from mjbridge.doubts import Doubt
-from mjbridge.errors import MalformedRecord
+from mjbridge.errors import MalformedRecord, MJBridgeError
 from mjbridge.fields import Record
-from mjbridge.printing import printable
+from mjbridge.printing import printable, raised
 from mjbridge.records import documents
 from mjbridge.records.windows import Block
 from mjbridge.task import Task
@@ -100,6 +100,10 @@ class Reading:
                 task = read(record)
             except MalformedRecord as error:
                 yield from self._refused(record, start + offset, str(error), levels)
+            except MJBridgeError:
+                raise
+            except Exception as error:  # noqa: BLE001 a plugin's reader may raise anything, and the others are to be read
+                yield from self._refused(record, start + offset, f"the provider failed at it: {raised(error)}", levels)
             else:
                 self._number += 1
                 if doubts:
