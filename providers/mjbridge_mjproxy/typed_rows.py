@@ -62,24 +62,13 @@ class NewApiRow(msgspec.Struct, gc=False):
 
 
 def _of_new_api(row: NewApiRow) -> WireTask:
-    return WireTask(
+    return _wire(
+        row,
         id=row.mj_id,
         action=row.action,
-        prompt=row.prompt,
-        prompt_en=row.prompt_en,
-        description=row.description,
-        state=row.state,
-        submit_time=_number(row.submit_time),
-        start_time=_number(row.start_time),
-        finish_time=_number(row.finish_time),
-        image_url=row.image_url,
-        video_url=row.video_url,
         video_urls=_nested(row.video_urls, _new_api_urls),
         status=row.status,
-        progress=row.progress,
-        fail_reason=row.fail_reason,
         buttons=_nested(row.buttons, _new_api_buttons),
-        properties=_nested(row.properties, _properties),
         mode=row.mode,
     )
 
@@ -137,29 +126,37 @@ class TrueaiRow(msgspec.Struct, rename="pascal", gc=False):
 
 
 def _of_trueai(row: TrueaiRow) -> WireTask:
-    return WireTask(
+    return _wire(
+        row,
         id=row.id,
         parent_id=row.parent_id,
         bot_type=_word(rows.BOTS, row.bot_type),
         mode=_word(rows.MODES, row.mode),
         action=_word(rows.ACTIONS, row.action),
         status=_word(rows.STATUSES, row.status),
+        image_urls=_addresses(row.image_urls),
+        video_urls=_addresses(row.video_urls),
+        seed=row.seed,
+        buttons=_pressable(row.buttons),
+    )
+
+
+def _wire(row: NewApiRow | TrueaiRow, **own: Any) -> WireTask:
+    """The columns that both databases have alike, and those of its own."""
+    return WireTask(
         prompt=row.prompt,
         prompt_en=row.prompt_en,
         description=row.description,
+        state=row.state,
         submit_time=_number(row.submit_time),
         start_time=_number(row.start_time),
         finish_time=_number(row.finish_time),
         image_url=row.image_url,
-        image_urls=_addresses(row.image_urls),
         video_url=row.video_url,
-        video_urls=_addresses(row.video_urls),
         progress=row.progress,
         fail_reason=row.fail_reason,
-        state=row.state,
-        seed=row.seed,
-        buttons=_pressable(row.buttons),
         properties=_nested(row.properties, _properties),
+        **own,
     )
 
 
