@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -124,9 +124,8 @@ class Account:
 
     def check(self, command: Command) -> None:
         """Raises what the provider has against the command before it asks anybody. Nothing is sent."""
-        told = self._conversation("submit", FOREVER).mistakes_told()
-        with self._telling("submit"), told, closing(self.provider.submit(command)) as flow:
-            next(flow, None)
+        with self._telling("submit"):
+            self._conversation("submit", FOREVER).begin(lambda: self.provider.submit(command))
 
     def fetch(self, task_id: str, deadline: Deadline = FOREVER) -> Task:
         """The task as the vendor has it."""

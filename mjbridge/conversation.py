@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -52,16 +52,21 @@ class Conversation:
 
     def run(self, start: Callable[[], Flow[Result]]) -> Result:
         """The result of the flow that `start` begins; an error is raised as the caller is to see it."""
-        with self.mistakes_told():
+        with self._mistakes_told():
             try:
                 return wire.run(start(), self._send)
             except MJBridgeError as error:
                 outcome = self._outcome(error)
                 raise outcome from (None if outcome is error else error)
 
+    def begin(self, start: Callable[[], Flow[Any]]) -> None:
+        """Run the flow up to its first request, which is not sent."""
+        with self._mistakes_told(), closing(start()) as flow:
+            next(flow, None)
+
     @contextmanager
-    def mistakes_told(self) -> Generator[None, None, None]:
-        """A plugin's own mistake inside is an error of the family. What a transport raises is none."""
+    def _mistakes_told(self) -> Generator[None, None, None]:
+        """A plugin's own mistake inside is an error of the family. What a transport raises stays what it is."""
         try:
             yield
         except MJBridgeError:

@@ -272,14 +272,15 @@ class Provider:
         def read(record: Record) -> Task:
             try:
                 task = cast("object", self.normalize(record))
-                if not isinstance(task, Task):
-                    raise TypeError(f"normalize gave {type(task).__name__} where Task belongs")  # noqa: TRY301 told below
-                return task if keep_raw else msgspec.structs.replace(task, raw=NO_RAW)
             except MJBridgeError:
                 raise
             except Exception as error:
                 fault = f"the provider failed at it: {printing.raised(error)}"
                 raise MalformedRecord(fault, provider=self.name) from error
+            if not isinstance(task, Task):
+                fault = f"the provider failed at it: normalize gave {type(task).__name__} where Task belongs"
+                raise MalformedRecord(fault, provider=self.name)
+            return task if keep_raw else msgspec.structs.replace(task, raw=NO_RAW)
 
         return read
 

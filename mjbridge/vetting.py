@@ -49,6 +49,7 @@ def faults(name: str, loaded: object) -> Iterator[str]:
 
 
 def _is(value: object, kind: type) -> bool:
+    """`isinstance`, of which no type checker concludes that a plugin keeps to its types."""
     return isinstance(value, kind)
 
 
