@@ -99,7 +99,7 @@ def _command(source: Path, output: Path, workers: int) -> Run:
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     stopwatch = [sys.executable, "-S", "-c", _STOPWATCH, *command]
     _settle(output)
-    told = subprocess.run(stopwatch, stdout=subprocess.PIPE, env=environment, check=True)  # noqa: S603 this Python, on files made above; no shell
+    told = subprocess.run(stopwatch, stdout=subprocess.PIPE, env=environment, check=True)  # noqa: S603 no shell: this Python, with paths that the benchmark made
     seconds, peak, code = json.loads(told.stdout)
     _check(source, output, code)
     return Run(seconds, peak * _PEAK_UNIT / _MEGABYTE)

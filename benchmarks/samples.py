@@ -39,7 +39,7 @@ _REASONS: Final = (
 
 def records(count: int) -> Iterator[bytes]:
     """So many records, each one line of JSON."""
-    random = Random(_SEED)  # noqa: S311 it must repeat itself, and nothing is secret
+    random = Random(_SEED)  # noqa: S311 each run needs the same records; nothing here is secret
     statuses = random.choices([*_STATUSES], [*_STATUSES.values()], k=count)
     actions = random.choices([*_ACTIONS], [*_ACTIONS.values()], k=count)
     submitted = _FIRST

@@ -170,7 +170,7 @@ def _records(batch: pa.RecordBatch, column: str | None) -> list[bytes | None]:
     try:
         # Arrow has seven types of text and bytes, and more to come: it knows itself which of them are bytes.
         records = stored.cast(pa.large_binary())
-    except pa.ArrowNotImplementedError:  # there is no cast from what is neither
+    except pa.ArrowNotImplementedError:  # so Arrow answers for what is neither text nor bytes
         raise ValueError(f"the column {name} holds {array.type}: a record is JSON text, bytes or a struct") from None
     return records.to_pylist()
 

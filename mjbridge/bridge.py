@@ -382,10 +382,10 @@ def _ref(task: object) -> str:
 
 def _transport(provider: Provider, settings: AccountSettings) -> Transport:
     if settings.emulated:
-        from mjbridge.emulator import open_emulator  # noqa: PLC0415 real accounts load no emulator
+        from mjbridge.emulator import open_emulator  # noqa: PLC0415 only emulated accounts need it: `import mjbridge` has a budget of modules
 
         return open_emulator(provider, settings.base_url or "", read_timeout=settings.read_timeout)
-    from mjbridge.transport import RequestsTransport  # noqa: PLC0415 who only reads records sends no requests
+    from mjbridge.transport import RequestsTransport  # noqa: PLC0415 it loads requests, for which who only reads records should not wait
 
     return RequestsTransport(
         settings.base_url or "",

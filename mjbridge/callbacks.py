@@ -237,7 +237,7 @@ class _Receiver:
 
     async def read_aside(self, body: bytes) -> tuple[HTTPStatus, News | None]:
         """`read` in a thread: a journal may have to wait for another process, and nobody else is to wait with it."""
-        import asyncio  # noqa: PLC0415 only who serves ASGI needs it, and has it anyway
+        import asyncio  # noqa: PLC0415 `import mjbridge` has a budget of modules, and who serves ASGI has loaded it
 
         reading = asyncio.ensure_future(asyncio.to_thread(self.read, body))
         try:

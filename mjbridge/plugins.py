@@ -87,10 +87,9 @@ def _distribution(point: "EntryPoint") -> str:
 
 def _loaded(point: "EntryPoint") -> type[Provider]:
     """The class that an entry point names, found sound."""
-    # Both are loaded with the first provider, not with mjbridge.
-    from stevedore import DriverManager  # noqa: PLC0415 see above
+    from stevedore import DriverManager  # noqa: PLC0415 loaded with the first provider, not with mjbridge
 
-    from mjbridge import vetting  # noqa: PLC0415 see above
+    from mjbridge import vetting  # noqa: PLC0415 there must be a provider to vet: `import mjbridge` has a budget of modules
 
     try:
         found: object = DriverManager(GROUP, point.name).driver

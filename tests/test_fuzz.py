@@ -68,7 +68,7 @@ def _mutate_bytes(chance: random.Random, record: bytes) -> bytes:
 
 def _fuzz(records: list[bytes], count: int, seed: int) -> int:
     """How many of so many mutated records are tasks."""
-    chance = random.Random(seed)  # noqa: S311 no secret
+    chance = random.Random(seed)  # noqa: S311 a seed is to give the same records again; nothing here is secret
     readers = [mjbridge.normalizer(name) for name in (None, *plugins.names())]
     tasks = 0
     for _ in range(count):

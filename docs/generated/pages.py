@@ -29,7 +29,7 @@ _FROM_THE_TOP: Final = {"index.md": "README.md", "changes.md": "CHANGELOG.md"}
 
 def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     """The pages of `docs/`, and those from the top of the repository."""
-    from mkdocs.structure.files import File  # noqa: PLC0415 the tests render pages without MkDocs
+    from mkdocs.structure.files import File  # noqa: PLC0415 the tests import this module, and the extra `test` has no MkDocs
 
     for page, origin in _FROM_THE_TOP.items():
         text = (ROOT / origin).read_text(encoding="utf-8").replace("](docs/", "](")

@@ -41,7 +41,7 @@ def _renumbered(item: Numbered, count: int) -> Numbered:
 
 
 def _in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Iterator[Batch]:
-    from mjbridge.bulk.workers import in_parallel  # noqa: PLC0415 one process needs no pool
+    from mjbridge.bulk.workers import in_parallel  # noqa: PLC0415 it loads multiprocessing, which one process does without
 
     convert = converter(settings)
     done: str | None = None

@@ -13,11 +13,11 @@ def sink(target: str, table: str, source: str | None = None) -> AbstractContextM
     well, and otherwise leaves no trace.
     """
     if "://" in target:
-        from mjbridge.bulk import tables  # noqa: PLC0415 files need no SQLAlchemy
+        from mjbridge.bulk import tables  # noqa: PLC0415 it needs the extra `sql`, and files do not
 
         return tables.sink(target, table, source)
     if Path(target).suffix.lower() == ".parquet":
-        from mjbridge.bulk import parquet  # noqa: PLC0415 lines need no pyarrow
+        from mjbridge.bulk import parquet  # noqa: PLC0415 it needs the extra `arrow`, and lines do not
 
         return parquet.sink(target)
     return lines_file(target)

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        from mjbridge.cli import commands  # noqa: PLC0415 click may be missing: that is told below
+        from mjbridge.cli import commands  # noqa: PLC0415 it needs the extra `cli`: where that is missing the command says so below
 
         return commands.run(arguments)
     except ImportError as error:
@@ -54,7 +54,7 @@ def _prepare_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 it serves as the stream until the process ends
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 it is sys.stdout or sys.stderr until the process ends
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 

@@ -216,7 +216,7 @@ class _Inputs:
     def work(self) -> Generator[Work, None, None]:
         """The records of each input in turn."""
         if self._database and self._table:
-            from mjbridge.bulk import tables  # noqa: PLC0415 files need no SQLAlchemy
+            from mjbridge.bulk import tables  # noqa: PLC0415 it needs the extra `sql`, and files do not
 
             yield from tables.blocks(self._database, self._table)
         for path in self._paths:

@@ -95,7 +95,7 @@ def _unbounded(stream: Any, data: bytes) -> Iterator[bytes]:
 
 
 def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
-    import gzip  # noqa: PLC0415 most sources are not compressed, or not so
+    import gzip  # noqa: PLC0415 only .gz sources need it
     import zlib  # noqa: PLC0415 only its error is needed, where gzip is
 
     opened: Any = gzip.GzipFile(fileobj=file)
