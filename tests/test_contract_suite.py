@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from mjbridge import HttpRequest, Status, Task
+from mjbridge.doubts import OnDoubt
 from mjbridge.emulator import Emulator
-from mjbridge.provider import NO_MATCH, Match, Provider, Signs
+from mjbridge.fields import Record
+from mjbridge.provider import NO_MATCH, Match, Provider, Recognizer, Signs
 from mjbridge.testing import ProviderContract
 from mjbridge.testing.fixtures import Conversation, RecordCase, conversations, record_cases
 from mjbridge_cometapi import CometAPI
@@ -43,6 +45,32 @@ def test_a_record_that_is_known_at_sight_alone_is_found() -> None:
     with pytest.raises(AssertionError, match="matches does not"):
         suite(KnownAtSightAlone).test_what_is_known_at_sight_is_its_own()
     suite(CometAPI).test_what_is_known_at_sight_is_its_own()
+
+
+class ReadAlike(CometAPI):
+    """All that the emulator writes has a link of its own."""
+
+    signs = Signs(links=("https://",))
+
+
+class ReadInTwoWays(ReadAlike):
+    """It has a price in each task, but for those that are known at sight."""
+
+    def normalize(self, record: Record) -> Task:
+        """With the price."""
+        return msgspec.structs.replace(super().normalize(record), cost_usd=0.5)
+
+    def recognizer(
+        self, foreign: Signs, *, keep_raw: bool = True, on_doubt: OnDoubt | None = None
+    ) -> Recognizer | None:
+        """Without it."""
+        return ReadAlike().recognizer(foreign, keep_raw=keep_raw, on_doubt=on_doubt)
+
+
+def test_a_record_that_is_read_in_two_ways_is_found() -> None:
+    with pytest.raises(AssertionError, match="read it in two ways"):
+        suite(ReadInTwoWays).test_what_is_known_at_sight_is_its_own()
+    suite(ReadAlike).test_what_is_known_at_sight_is_its_own()
 
 
 class Certain(CometAPI):

@@ -353,6 +353,15 @@ def test_detection_does_without_plugins_that_fail_when_they_are_called(fails: st
     assert ask(f"mjbridge.detect({COMET_RECORD!r})", home=tmp_path, path=(site,)) == "cometapi"
 
 
+def test_a_broken_plugin_is_shown_without_an_address(tmp_path: Path) -> None:
+    """Nobody knows where its vendor is, the account no more than others."""
+    site = install(tmp_path, "raising", *BROKEN["raising"][:2])
+    shown = python("-m", "mjbridge", "providers", home=tmp_path, path=(site,)).stdout
+    of = {name: next(line for line in shown.splitlines() if f" {name} " in line) for name in ("mjproxy", "raising")}
+    assert "the account's" in of["mjproxy"]
+    assert "the account's" not in of["raising"]
+
+
 # The same name twice.
 
 
