@@ -7,6 +7,7 @@ and is so again afterwards.
 import base64
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -57,11 +58,20 @@ def _tables(url: str) -> list[str]:
     return names
 
 
-def _made(url: str, rows: list[dict[str, Any]]) -> None:
+def _schema(url: str) -> str:
+    engine = sql.create_engine(url)
+    name = sql.inspect(engine).default_schema_name
+    engine.dispose()
+    assert name
+    return name
+
+
+def _made(url: str, rows: list[dict[str, Any]], name: str = ROWS.name) -> None:
+    table = ROWS.to_metadata(sql.MetaData(), name=name)
     engine = sql.create_engine(url)
     with engine.begin() as connection:
-        ROWS.create(connection)
-        connection.execute(ROWS.insert(), rows)
+        table.create(connection)
+        connection.execute(table.insert(), rows)
     engine.dispose()
 
 
@@ -118,6 +128,36 @@ def test_a_table_that_is_no_table_of_tasks_is_told(shell: Shell, table: str, mes
     done = shell("normalize", "--from", url, "--table", table)
     assert done.returncode == 2
     assert message in done.stderr.decode()
+
+
+def test_a_table_may_be_named_with_its_schema(shell: Shell, url: str) -> None:
+    _made(url, _new_api(1)[:1])
+    schema = _schema(url)
+    done = shell(
+        "normalize", "--from", url, "--table", f"{schema}.midjourneys", "-q", "-o", url, "--into", f"{schema}.own"
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    back = shell("normalize", "--from", url, "--table", "own", "-q")
+    assert [decode(line).id for line in back.stdout.splitlines()] == ["0"]
+    missing = shell("normalize", "--from", url, "--table", f"{schema}.jobs")
+    assert missing.returncode == 2
+    assert f"in {schema} there are: midjourneys, own" in missing.stderr.decode()
+
+
+def test_a_table_with_a_dot_in_its_name_is_found_by_it(shell: Shell, url: str) -> None:
+    _made(url, _new_api(1)[:1], "mid.journeys")
+    done = shell("normalize", "--from", url, "--table", "mid.journeys", "-q")
+    assert [decode(line).id for line in done.stdout.splitlines()] == ["0"]
+
+
+@pytest.mark.parametrize("options", ["--from URL --table no.tasks", "- -o URL --into no.tasks"])
+def test_a_schema_that_is_not_there_is_told(shell: Shell, url: str, options: str) -> None:
+    _made(url, _new_api(1))
+    done = shell("normalize", *options.replace("URL", url).split(), "-q", stdin=_told({"id": "1"}))
+    assert done.returncode in {1, 2}
+    assert "no" in re.findall(r"\w+", done.stderr.decode())
+    assert done.stderr.count(b"\n") == 1
+    assert _tables(url) == ["midjourneys"]
 
 
 def test_sqlite_s_columns_are_read_as_they_are_stored(shell: Shell) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -40,6 +40,13 @@ _VERSION: Final = "schema_version"
 _NUMBERS: Final = {"progress": sql.Integer, "cost_usd": sql.Double}
 _TIMES: Final = frozenset({"submitted_at", "started_at", "finished_at"})
 _JSON: Final = frozenset({"image_urls", "video_urls", "texts", "buttons", "properties", "raw", "attempts"})
+
+
+class _Place(NamedTuple):
+    """A table's name, and the schema it is in where that is not the database's own."""
+
+    name: str
+    schema: str | None
 
 
 # A table as a source.
@@ -91,11 +98,13 @@ def _text_of_sqlite(stored: bytes) -> str | msgspec.Raw:
 
 
 def _reflected(connection: sql.Connection, table: str) -> sql.Table:
+    place = _place(connection, table)
     try:
-        found = sql.Table(table, sql.MetaData(), autoload_with=connection)
+        found = sql.Table(place.name, sql.MetaData(), schema=place.schema, autoload_with=connection)
     except exc.NoSuchTableError:
-        known = ", ".join(sorted(sql.inspect(connection).get_table_names()))
-        raise ConfigError(f"there is no table {table!r}; there are: {known or 'none'}") from None
+        known = ", ".join(sorted(sql.inspect(connection).get_table_names(place.schema)))
+        there = f"in {place.schema} there are" if place.schema else "there are"
+        raise ConfigError(f"there is no table {table!r}; {there}: {known or 'none'}") from None
     for meaning, names in (("a task's id", ID_KEYS), ("its status", _STATUS_COLUMNS)):
         if not any(name in found.columns for name in names):
             there = ", ".join(found.columns.keys())
@@ -131,10 +140,11 @@ def sink(url: str, table: str, source: str | None = None) -> Generator[Sink, Non
     with _engine(url) as engine, _file_taken_back(engine), engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")  # its driver would do so only after the table is made
-        target = _target(table)
-        is_new = not sql.inspect(connection).has_table(table)
+        place = _place(connection, table)
+        target = _target(place)
+        is_new = not sql.inspect(connection).has_table(place.name, place.schema)
         target.create(connection, checkfirst=True)
-        there = _columns(connection, table)
+        there = {column["name"] for column in sql.inspect(connection).get_columns(place.name, place.schema)}
         missing = [column.name for column in target.columns if column.name not in there]
         if missing:
             raise ConfigError(f"table {table!r} is not one of tasks: it has no column {', '.join(missing)}")
@@ -187,10 +197,6 @@ def _once_read(upserts: Sink) -> Generator[Sink, None, None]:
                 upserts.write(b"".join(lines))
 
 
-def _columns(connection: sql.Connection, table: str) -> set[str]:
-    return {column["name"] for column in sql.inspect(connection).get_columns(table)}
-
-
 class _Upserts:
     def __init__(self, connection: sql.Connection, statement: Any) -> None:
         self._connection = connection
@@ -205,10 +211,10 @@ class _Upserts:
             self._connection.execute(self._statement, rows)
 
 
-def _target(table: str) -> sql.Table:
+def _target(place: _Place) -> sql.Table:
     columns = (sql.Column(name, _kind(name), primary_key=name in _KEY) for name in Task.__struct_fields__)
     version = sql.Column(_VERSION, sql.Integer, nullable=False)
-    return sql.Table(table, sql.MetaData(), version, *columns, **databases.OPTIONS)
+    return sql.Table(place.name, sql.MetaData(), version, *columns, schema=place.schema, **databases.OPTIONS)
 
 
 def _kind(name: str) -> Any:
@@ -267,6 +273,14 @@ def _new_values(row: Any) -> dict[str, Any]:
 # The database.
 
 
+def _place(connection: sql.Connection, table: str) -> _Place:
+    """Where `schema.name` is, or would be; a dot may be part of the name of a table that is there."""
+    if sql.inspect(connection).has_table(table):
+        return _Place(table, None)
+    schema, _, name = table.rpartition(".")
+    return _Place(name, schema or None)
+
+
 @contextmanager
 def _engine(url: str) -> Generator[sql.Engine, None, None]:
     """A database for one run; its errors are told in one line, without the password."""
@@ -280,7 +294,9 @@ def _engine(url: str) -> Generator[sql.Engine, None, None]:
     try:
         yield engine
     except exc.SQLAlchemyError as error:
-        raise MJBridgeError(f"{_shown(url)}: {getattr(error, 'orig', None) or error}") from None
+        # PostgreSQL shows the statement in lines of their own.
+        told, _, _ = str(getattr(error, "orig", None) or error).strip().partition("\n")
+        raise MJBridgeError(f"{_shown(url)}: {told}") from None
     finally:
         engine.dispose()
 

@@ -36,7 +36,7 @@ _STDIN_FILE: Final = "/dev/stdin"
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
 @click.option("-o", "--output", metavar="FILE|URL", default="-", help="Where the tasks go (default: stdout).")
 @click.option("--from", "database", metavar="URL", help="Read a table of this database instead of files.")
-@click.option("--table", metavar="NAME", help="The table to read.")
+@click.option("--table", metavar="NAME", help="The table to read (its schema before it: archive.tasks).")
 @click.option("--into", metavar="NAME", help="The table to write to, of the database -o names (default: tasks).")
 @click.option("--provider", metavar="NAME", help="Whose records they are (default: each tells by itself).")
 @click.option("--latest", is_flag=True, help="One task per provider, account and id: all its records, merged.")
