@@ -78,12 +78,14 @@ def _write(path: Path, count: int) -> None:
 
 def _loop(source: Path, output: Path) -> Run:
     """What the command cannot do without, on the file's lines."""
-    _settle(source, output)
+    _settle(source)
     start = perf_counter()
     read = normalizer("mjproxy")
-    with source.open("rb") as lines, output.open("wb") as file:
+    with source.open("rb") as lines, output.open("xb") as file:
         file.writelines(read(line).to_json() + b"\n" for line in lines)
-    return Run(perf_counter() - start, 0)
+    seconds = perf_counter() - start
+    output.unlink()
+    return Run(seconds, 0)
 
 
 def _two_loops(source: Path, folder: Path) -> Run:
@@ -100,21 +102,21 @@ def _command(source: Path, output: Path, workers: int) -> Run:
     # What is installed has been compiled once; a checkout must be allowed to keep what it compiles.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     stopwatch = [sys.executable, "-S", "-c", _STOPWATCH, *command]
-    _settle(source, output)
+    _settle(source)
     told = subprocess.run(stopwatch, stdout=subprocess.PIPE, env=environment, check=True)  # noqa: S603 no shell: this Python, with paths that the benchmark made
     seconds, peak, code = json.loads(told.stdout)
     _check(source, output, code)
+    output.unlink()
     return Run(seconds, peak * _PEAK_UNIT / _MEGABYTE)
 
 
-def _settle(source: Path, output: Path) -> None:
+def _settle(source: Path) -> None:
     """All start alike, in nobody's time: nothing waits for the disk, and the memory for the output is at hand.
 
     What is free for a second or two a virtual machine may give back to its host, and asks for it again page by page.
     """
     if hasattr(os, "sync"):
         os.sync()
-    output.unlink(missing_ok=True)
     len(bytearray(b"\1") * (_MEMORY * source.stat().st_size))
 
 
