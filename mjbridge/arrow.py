@@ -167,10 +167,10 @@ def _records(batch: pa.RecordBatch, column: str | None) -> list[bytes | None]:
     stored: _Column = array.storage if isinstance(array, pa.ExtensionArray) else array
     if isinstance(stored, pa.StructArray):
         return _rows(pa.RecordBatch.from_struct_array(stored))
+    # Arrow has seven types of text and bytes, and more to come: it knows itself what can be cast to bytes.
     try:
-        # Arrow has seven types of text and bytes, and more to come: it knows itself which of them are bytes.
         records = stored.cast(pa.large_binary())
-    except pa.ArrowNotImplementedError:  # so Arrow answers for what is neither text nor bytes
+    except pa.ArrowNotImplementedError:
         raise ValueError(f"the column {name} holds {array.type}: a record is JSON text, bytes or a struct") from None
     return records.to_pylist()
 

@@ -150,6 +150,21 @@ def test_a_table_with_a_dot_in_its_name_is_found_by_it(shell: Shell, url: str) -
     assert [decode(line).id for line in done.stdout.splitlines()] == ["0"]
 
 
+@pytest.mark.parametrize("name", [".tasks", "main."])
+def test_a_dot_with_nothing_on_one_side_parts_nothing(shell: Shell, url: str, name: str) -> None:
+    assert shell("normalize", "-", "-o", url, "--into", name, "-q", stdin=_told({"id": "1"})).returncode == 0
+    assert _tables(url) == [name]
+
+
+def test_an_error_of_a_database_is_its_first_line(shell: Shell) -> None:
+    url = f"sqlite:///{shell.folder / 'one-api.db'}"
+    _made(url, _new_api(1))
+    done = shell("normalize", "--from", url, "--table", "first\nsecond.tasks")
+    assert done.returncode == 1
+    assert b"first" in done.stderr
+    assert b"second" not in done.stderr
+
+
 @pytest.mark.parametrize("options", ["--from URL --table no.tasks", "- -o URL --into no.tasks"])
 def test_a_schema_that_is_not_there_is_told(shell: Shell, url: str, options: str) -> None:
     _made(url, _new_api(1))

@@ -278,7 +278,7 @@ def _place(connection: sql.Connection, table: str) -> _Place:
     if sql.inspect(connection).has_table(table):
         return _Place(table, None)
     schema, _, name = table.rpartition(".")
-    return _Place(name, schema or None)
+    return _Place(name, schema) if schema and name else _Place(table, None)
 
 
 @contextmanager
