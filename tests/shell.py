@@ -5,7 +5,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from unittest import mock
@@ -41,12 +41,12 @@ class Shell:
         with (
             chdir(self.folder),
             mock.patch.dict(os.environ, self.environment, clear=True),
-            mock.patch.object(sys, "argv", ["mjbridge", *arguments]),
+            mock.patch.object(sys, "argv", ["mjbridge"]),
             mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8")),
             redirect_stdout(io.TextIOWrapper(out, "utf-8", write_through=True)),
             redirect_stderr(io.TextIOWrapper(err, "utf-8", write_through=True)),
         ):
-            code = _exit_code()
+            code = _exit_code(arguments)
             return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     def process(self, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
@@ -90,8 +90,8 @@ def _until_hung_up(terminal: io.RawIOBase) -> Iterator[bytes]:
         yield from iter(lambda: terminal.read(2**16) or b"", b"")
 
 
-def _exit_code() -> int:
+def _exit_code(arguments: Sequence[str]) -> int:
     try:
-        main()
+        main(arguments)
     except SystemExit as end:
         return int(end.code or 0)
