@@ -1,0 +1,132 @@
+"""Several processes at work on one file: the same bytes as one, and an end for each of them."""
+
+import errno
+import gzip
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import mjbridge
+from mjbridge import bulk
+from mjbridge.bulk import Batch, Settings, Work
+from mjbridge.bulk.conversion import converter
+from mjbridge.records import sources
+from mjbridge.records.sources import Span
+from mjbridge.records.windows import Block
+from tests.record_lines import record_lines
+from tests.shell import Shell
+
+
+@pytest.mark.parametrize("form", ["lines", "list", "lines and a list", "gzip"])
+def test_workers_change_no_byte(shell: Shell, form: str) -> None:
+    """Neither of the tasks, nor of rejects and issues, nor in any form that workers cannot cut by themselves."""
+    half = record_lines(3000, prompt="é") + b"7\n" + record_lines(2000, progress="x") + b"\n[]\n<html>\n"
+    lines = half * 2
+    content = {
+        "lines": lines,
+        "list": b"[" + b",".join(filter(None, lines.replace(b"<html>", b"8").splitlines())) + b"]",
+        "lines and a list": half + b"[\n" + half.replace(b"}\n", b"},\n") + b"]\n",
+        "gzip": gzip.compress(lines),
+    }[form]
+    shell.write("in", content)
+    seen: set[tuple[bytes, ...]] = set()
+    for workers in ("1", "2", "3"):
+        names = [f"{name}{workers}" for name in ("out", "bad", "doubtful")]
+        options = ("-o", names[0], "--rejects", names[1], "--issues", names[2], "--workers", workers)
+        assert shell.process("normalize", "in", "--provider", "mjproxy", *options).returncode == 3
+        seen.add(tuple((shell.folder / name).read_bytes() for name in names))
+    ((tasks, _, issues),) = seen
+    assert len(tasks.splitlines()) == 10_000
+    assert len(issues.splitlines()) == 4000
+
+
+def test_what_workers_share_is_used_again_without_a_line_lost() -> None:
+    """Many more pieces than there are shares of memory, and some that fit in none."""
+    many = [record_lines(5, prompt="x" * size).splitlines() for size in (1, 2**20, 10, 100) * 10]
+    blocks = [Block("log", list(lines), [0] * len(lines)) for lines in many]
+    alone, together = (
+        [bytes(batch.lines) for batch in bulk.batches(blocks, Settings("mjproxy"), workers)] for workers in (1, 2)
+    )
+    assert len(together) == len(blocks)
+    assert together == alone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lines are shared where processes are forked")
+def test_a_batch_s_lines_are_not_to_be_had_once_the_next_is_asked_for() -> None:
+    """Their memory is used again: better an error than another batch's tasks."""
+    blocks = [Block("log", list(record_lines(2).splitlines()), [0, 0]) for _ in range(2)]
+    made = bulk.batches(blocks, Settings("mjproxy"), workers=2)
+    lines = next(made).lines
+    assert len(bytes(lines).splitlines()) == 2
+    assert list(made)
+    with pytest.raises(ValueError, match="released"):
+        bytes(lines)
+
+
+def test_a_disk_that_fails_below_a_worker_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(span: Span) -> Iterator[Block]:
+        raise OSError(errno.EIO, "Input/output error")
+        yield
+
+    monkeypatch.setattr(sources, "blocks_of", failing)
+    with pytest.raises(OSError, match=r"Input/output error: 'in\.jsonl'"):
+        list(bulk.batches([Span("in.jsonl", 0, 1)], Settings("mjproxy"), workers=2))
+
+
+def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(settings: Settings) -> Callable[[object], None]:
+        def die(work: object) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        return die
+
+    monkeypatch.setattr("mjbridge.bulk.workers.converter", dying)
+    with pytest.raises(mjbridge.MJBridgeError, match="worker process died"):
+        list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2))
+
+
+def test_ctrl_c_reaches_workers_and_is_not_theirs_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(settings: Settings) -> Callable[[Work], Batch]:
+        convert = converter(settings)
+
+        def answer(work: Work) -> Batch:
+            signal.raise_signal(signal.SIGINT)
+            return convert(work)
+
+        return answer
+
+    monkeypatch.setattr("mjbridge.bulk.workers.converter", interrupted)
+    (batch,) = bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2)
+    assert batch.records == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the policy is Linux's")
+def test_the_first_process_takes_no_core_from_a_worker_while_there_are_any() -> None:
+    made = bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    assert next(made).records == 1
+    assert os.sched_getscheduler(0) == os.SCHED_BATCH
+    made.close()
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the policy is Linux's")
+def test_who_chose_a_policy_keeps_it() -> None:
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    try:
+        assert list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2))
+        assert os.sched_getscheduler(0) == os.SCHED_BATCH
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def test_a_system_that_lets_nobody_choose_a_policy_is_worked_on_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*arguments: object) -> int:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "sched_setscheduler", forbidden, raising=False)
+    (batch,) = bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2)
+    assert batch.records == 1
