@@ -101,32 +101,3 @@ def test_ctrl_c_reaches_workers_and_is_not_theirs_to_answer(monkeypatch: pytest.
     monkeypatch.setattr("mjbridge.bulk.workers.converter", interrupted)
     (batch,) = bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2)
     assert batch.records == 1
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the policy is Linux's")
-def test_the_first_process_takes_no_core_from_a_worker_while_there_are_any() -> None:
-    made = bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2)
-    assert os.sched_getscheduler(0) == os.SCHED_OTHER
-    assert next(made).records == 1
-    assert os.sched_getscheduler(0) == os.SCHED_BATCH
-    made.close()
-    assert os.sched_getscheduler(0) == os.SCHED_OTHER
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the policy is Linux's")
-def test_who_chose_a_policy_keeps_it() -> None:
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    try:
-        assert list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2))
-        assert os.sched_getscheduler(0) == os.SCHED_BATCH
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-
-
-def test_a_system_that_lets_nobody_choose_a_policy_is_worked_on_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(*arguments: object) -> int:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "sched_setscheduler", forbidden, raising=False)
-    (batch,) = bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2)
-    assert batch.records == 1

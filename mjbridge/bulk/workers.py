@@ -6,7 +6,6 @@ Lines come back through memory that all of them share: a pipe would cost as much
 import gc
 import mmap
 import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -14,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -99,8 +98,7 @@ def in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Itera
     context = multiprocessing.get_context("fork" if is_forked else "spawn")
     pool = ProcessPoolExecutor(workers, context, _begin, (settings, shares if is_forked else None))
     try:
-        with _giving_way():
-            yield from _through(pool, shares, work)
+        yield from _through(pool, shares, work)
     except BrokenProcessPool:
         raise MJBridgeError("a worker process died (killed, or out of memory): try fewer workers") from None
     finally:
@@ -119,25 +117,3 @@ def _through(pool: ProcessPoolExecutor, shares: _Shares, work: Iterable[Work]) -
         share, future = waiting.popleft()
         with shares.lent(share, future.result()) as batch:
             yield batch
-
-
-@contextmanager
-def _giving_way() -> Generator[None, None, None]:
-    """The first process wakes often, for little: it waits until a core is free rather than take a worker's."""
-    was_changed = _rescheduled("SCHED_OTHER", "SCHED_BATCH")
-    try:
-        yield
-    finally:
-        if was_changed:
-            _rescheduled("SCHED_BATCH", "SCHED_OTHER")
-
-
-def _rescheduled(before: str, after: str) -> bool:
-    """Whether this thread was under the one of Linux's policies, and is under the other now."""
-    if sys.platform == "linux":
-        # musl has no such call, and a sandbox may forbid it: the work is done all the same.
-        with suppress(OSError):
-            if os.sched_getscheduler(0) == getattr(os, before):
-                os.sched_setscheduler(0, getattr(os, after), os.sched_param(0))
-                return True
-    return False
