@@ -19,6 +19,8 @@ from mjbridge.records.compression import zstandard
 _WRITTEN_BACK: Final = 2**22
 """Bytes of a file after which they are sent on to the disk."""
 
+_AT_ONCE: Final = 2**18
+"""Bytes given to the system in one call: for more it looks for larger pages of memory, and longer."""
 
 Lines: TypeAlias = "bytes | memoryview"
 """Tasks as lines of canonical JSON, perhaps in memory that is used again for the next ones."""
@@ -130,7 +132,7 @@ class _PartFile(_NamedFile):
     _waiting = 0
 
     def write(self, data: Any, /) -> int:
-        size = super().write(data)
+        size = super().write(memoryview(data)[:_AT_ONCE])  # whoever buffers it gives the rest again
         self._waiting += size
         if self._waiting >= _WRITTEN_BACK and sys.platform == "linux":
             # Pages that will not be read again: Linux begins to write those that have changed, and waits for none.
