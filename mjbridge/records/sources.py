@@ -36,8 +36,8 @@ Source = (
 
 _BYTES: Final = (bytes, bytearray, memoryview)
 
-SPAN: Final = 2**19
-"""Bytes of a span: so many that handing it over costs little beside reading it, so few that a core's cache holds it."""
+SPAN: Final = 2**20
+"""Bytes of a span: so many that handing it to another process costs little beside reading it."""
 
 
 def blocks(source: Source, name: str | None = None) -> Iterator[Block]:
