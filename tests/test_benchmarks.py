@@ -96,3 +96,12 @@ def test_misuse_is_told_with_code_2(arguments: list[str], capsys: pytest.Capture
         main(arguments)
     assert left.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is found missing while a benchmark is imported, before anything is measured."""
+    monkeypatch.setitem(sys.modules, "benchmarks.bridge", None)
+    with pytest.raises(SystemExit) as left:
+        main(["bridge"])
+    assert left.value.code == 2
+    assert "pip install 'mjbridge[benchmarks]'" in capsys.readouterr().err
