@@ -103,7 +103,7 @@ def _told_in(batch: Batch) -> Generator[None, None, None]:
         batch.document = found.offset
 
 
-def _reader(settings: Settings, doubts: "list[Doubt]") -> Callable[[Record], Task]:
+def _reader(settings: Settings, doubts: list[Doubt]) -> Callable[[Record], Task]:
     if not settings.from_raw:
         return records.normalizer(settings.provider, keep_raw=settings.keep_raw, on_doubt=doubts.append)
     read = records.normalizer(settings.provider)

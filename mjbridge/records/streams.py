@@ -72,7 +72,7 @@ class Reading:
     def __init__(
         self,
         read: Callable[[Record], Task],
-        doubts: "list[Doubt] | None" = None,
+        doubts: list[Doubt] | None = None,
         on_issue: OnIssue | None = None,
     ) -> None:
         self._read = read
@@ -125,7 +125,7 @@ class Reading:
     def _reject(self, record: Record, offset: int, reason: str) -> Reject:
         return Reject(self._number, reason, _raw(record), offset, self._source)
 
-    def _tell(self, doubts: "list[Doubt]", offset: int) -> None:
+    def _tell(self, doubts: list[Doubt], offset: int) -> None:
         for doubt in doubts:
             if self._on_issue:
                 self._on_issue(Issue(self._number, doubt.path, doubt.value, doubt.done, offset, self._source))
