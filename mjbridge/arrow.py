@@ -62,7 +62,7 @@ def normalize(
     the rows themselves, as an exported SQL table has them. A row that is no task record has a null for its `id`, the
     reason in `reject`, and in `raw` the record, whatever `keep_raw` says: nothing is lost.
 
-    Raises `PluginError` for an unknown provider, `ValueError` for a column that cannot hold records.
+    Raises `PluginError` for an unknown provider, `MalformedRecord` for a column that cannot hold records.
     """
     read = records.normalizer(provider, keep_raw=keep_raw)
     given = _records(batch, column)
@@ -155,7 +155,7 @@ def _array(values: list[Any], kind: pa.DataType) -> _Column:
     array = pa.array(values, kind)
     if not isinstance(array, pa.ChunkedArray):
         return array
-    raise ValueError("a column of a batch holds at most 2 GiB of text: use smaller batches")
+    raise MalformedRecord("a column of a batch holds at most 2 GiB of text: use smaller batches")
 
 
 def _records(batch: pa.RecordBatch, column: str | None) -> list[bytes | None]:
@@ -171,7 +171,9 @@ def _records(batch: pa.RecordBatch, column: str | None) -> list[bytes | None]:
     try:
         records = stored.cast(pa.large_binary())
     except pa.ArrowNotImplementedError:
-        raise ValueError(f"the column {name} holds {array.type}: a record is JSON text, bytes or a struct") from None
+        raise MalformedRecord(
+            f"the column {name} holds {array.type}: a record is JSON text, bytes or a struct"
+        ) from None
     return records.to_pylist()
 
 
@@ -185,7 +187,7 @@ def _column(batch: pa.RecordBatch, name: str) -> _Column:
         # Whose types leave it open what a column holds.
         column: _Column = cast("Any", batch).column(name)
     except KeyError as error:
-        raise ValueError(f"{error.args[0]}: the batch has {', '.join(batch.schema.names)}") from None
+        raise MalformedRecord(f"{error.args[0]}: the batch has {', '.join(batch.schema.names)}") from None
     return column
 
 

@@ -7,7 +7,7 @@ from typing import Final
 # C0 and C1 controls, line separators, and what turns the direction of writing.
 _STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
-_OURS: Final = os.path.dirname(__file__) + os.sep  # noqa: PTH120 tracebacks hold plain texts
+_OURS: Final = os.path.dirname(__file__) + os.sep  # noqa: PTH120 as it stands in tracebacks, which Path would write anew
 
 
 def printable(text: str) -> str:

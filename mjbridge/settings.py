@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.inspect import LiteralType, StructType, type_info
 
 from mjbridge.errors import ConfigError
 
@@ -54,8 +55,6 @@ def _fault(kind: type[msgspec.Struct], message: str) -> tuple[str, str]:
 
 def _words(kind: type[msgspec.Struct], key: str) -> str:
     """The words that a setting may be, where it is one of a few."""
-    from msgspec.inspect import LiteralType, StructType, type_info  # noqa: PLC0415 only a mistake pays for its modules
-
     found = type_info(kind)
     settings = found.fields if isinstance(found, StructType) else ()
     types = (setting.type for setting in settings if setting.encode_name == key)

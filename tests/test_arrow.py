@@ -200,7 +200,7 @@ def test_slices_are_read_where_they_are() -> None:
     ],
 )
 def test_a_batch_that_cannot_hold_records_is_refused(batch: pa.RecordBatch, column: str | None, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(MalformedRecord, match=said):
         arrow.normalize(batch, column=column)
 
 

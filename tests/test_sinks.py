@@ -74,7 +74,7 @@ def test_a_row_group_of_parquet_is_bounded_so_memory_is(tmp_path: Path) -> None:
     assert max(written.row_group(each).num_rows for each in range(written.num_row_groups)) * size < 2**26
 
 
-PIECES = [Random(number).randbytes(3_000_001) for number in range(5)]  # noqa: S311 unlike each other, and no secret
+PIECES = [Random(number).randbytes(3_000_001) for number in range(5)]  # noqa: S311 bytes that no piece repeats, the same in each run; nothing here is secret
 
 
 def _write_pieces(path: Path) -> None:

@@ -56,7 +56,7 @@ def emulate(
     as in --fault http=503*2 --fault queue-full
     """
     from mjbridge.emulator import Emulator, application  # noqa: PLC0415 only who serves needs it
-    from mjbridge.emulator.faults import parse  # noqa: PLC0415 --help reads no fault
+    from mjbridge.emulator.faults import parse  # noqa: PLC0415 the same
 
     waitress = _waitress()
     dialect = plugins.load(provider)()
