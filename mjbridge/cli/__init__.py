@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _prepare_streams()
     endings = _endings()
     if arguments is None:
-        # The process is this command's: to walk over all that dies with it is a fifth of what a short one takes.
+        # The process is this command's: to walk over all that dies with it is an eighth of what a short one takes.
         atexit.register(gc.freeze)
     code = _run(arguments)
     sys.exit(_SIGNALLED + endings[0] if endings and code == INTERRUPTED else code)
