@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 import mjbridge
 from mjbridge import bulk
 from mjbridge.bulk import Batch, Settings, Work
+from mjbridge.bulk import workers as processes
 from mjbridge.bulk.conversion import converter
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
@@ -86,6 +88,24 @@ def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("mjbridge.bulk.workers.converter", dying)
     with pytest.raises(mjbridge.MJBridgeError, match="worker process died"):
         list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only a forked worker begins with its parent's handlers")
+def test_a_worker_that_is_ended_before_it_has_begun_is_not_spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parent's handler, which it has until then, would take the signal, and who waits for it would wait for ever."""
+    begin = processes._begin
+
+    def ended_first(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        begin(*arguments)
+
+    monkeypatch.setattr(processes, "_begin", ended_first)
+    handler = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with pytest.raises(mjbridge.MJBridgeError, match="worker process died"):
+            list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def test_ctrl_c_reaches_workers_and_is_not_theirs_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,8 @@ def _begin(settings: Settings, shares: _Shares | None) -> None:
     # Windows has no SIGHUP, and nohup has it ignored.
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
     _worker[:] = [_Worker(converter(settings), shares)]
@@ -98,11 +100,22 @@ def in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Itera
     context = multiprocessing.get_context("fork" if is_forked else "spawn")
     pool = ProcessPoolExecutor(workers, context, _begin, (settings, shares if is_forked else None))
     try:
+        if is_forked:
+            _fork(pool)
         yield from _through(pool, shares, work)
     except BrokenProcessPool:
         raise MJBridgeError("a worker process died (killed, or out of memory): try fewer workers") from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _fork(pool: ProcessPoolExecutor) -> None:
+    """The workers, none of which can miss its end: until they have begun they have our handlers, and SIGTERM waits."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        pool.submit(int)  # with the first piece of work all are forked
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _through(pool: ProcessPoolExecutor, shares: _Shares, work: Iterable[Work]) -> Iterator[Batch]:
