@@ -6,14 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from multiprocessing.util import register_after_fork
 
 import pytest
 
 import mjbridge
 from mjbridge import bulk
 from mjbridge.bulk import Batch, Settings, Work
-from mjbridge.bulk import workers as processes
 from mjbridge.bulk.conversion import converter
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
@@ -91,20 +90,29 @@ def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only a forked worker begins with its parent's handlers")
-def test_a_worker_that_is_ended_before_it_has_begun_is_not_spared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its parent's handler, which it has until then, would take the signal, and who waits for it would wait for ever."""
-    begin = processes._begin
+def test_a_worker_that_is_ended_before_it_has_begun_is_not_spared() -> None:
+    """Its parent's handler, which it has until then, would take the signal; who waits would wait for ever."""
 
-    def ended_first(*arguments: Any) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        begin(*arguments)
+    class Early:
+        """While it is due, each process that is forked gets SIGTERM first."""
 
-    monkeypatch.setattr(processes, "_begin", ended_first)
-    handler = signal.signal(signal.SIGTERM, lambda *_: None)
+        is_due = True
+
+        def end(self) -> None:
+            if self.is_due:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def take(_number: int, _frame: object) -> None:
+        """And go on, as a command's handler may."""
+
+    early = Early()
+    register_after_fork(early, Early.end)
+    handler = signal.signal(signal.SIGTERM, take)
     try:
         with pytest.raises(mjbridge.MJBridgeError, match="worker process died"):
             list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=2))
     finally:
+        early.is_due = False
         signal.signal(signal.SIGTERM, handler)
 
 
