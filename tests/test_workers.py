@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from multiprocessing.util import register_after_fork
+from pathlib import Path
 
 import pytest
 
 import mjbridge
 from mjbridge import bulk
 from mjbridge.bulk import Batch, Settings, Work
-from mjbridge.bulk.conversion import converter
+from mjbridge.bulk.conversion import Put, converter
 from mjbridge.records import sources
 from mjbridge.records.sources import Span
 from mjbridge.records.windows import Block
@@ -56,6 +57,19 @@ def test_what_workers_share_is_used_again_without_a_line_lost() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="lines are shared where processes are forked")
+def test_lines_that_outgrow_their_memory_stay_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece's first lines fit, and those behind them come another way."""
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(record_lines(2000, prompt="x" * 200))
+    spans = sources.spans(str(path))
+    assert spans
+    alone = b"".join(bytes(batch.lines) for batch in bulk.batches(spans, Settings("mjproxy")))
+    monkeypatch.setattr("mjbridge.bulk.workers._ROOM", len(alone) // 3)
+    batches = bulk.batches(spans, Settings("mjproxy"), workers=2)
+    assert b"".join(bytes(batch.lines) for batch in batches) == alone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lines are shared where processes are forked")
 def test_a_batch_s_lines_are_not_to_be_had_once_the_next_is_asked_for() -> None:
     """Their memory is used again: better an error than another batch's tasks."""
     blocks = [Block("log", list(record_lines(2).splitlines()), [0, 0]) for _ in range(2)]
@@ -78,8 +92,8 @@ def test_a_disk_that_fails_below_a_worker_is_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dying(settings: Settings) -> Callable[[object], None]:
-        def die(work: object) -> None:
+    def dying(settings: Settings) -> Callable[[Work, Put], None]:
+        def die(work: Work, put: Put) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         return die
@@ -117,12 +131,12 @@ def test_a_worker_that_is_ended_before_it_has_begun_is_not_spared() -> None:
 
 
 def test_ctrl_c_reaches_workers_and_is_not_theirs_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(settings: Settings) -> Callable[[Work], Batch]:
+    def interrupted(settings: Settings) -> Callable[[Work, Put], Batch]:
         convert = converter(settings)
 
-        def answer(work: Work) -> Batch:
+        def answer(work: Work, put: Put) -> Batch:
             signal.raise_signal(signal.SIGINT)
-            return convert(work)
+            return convert(work, put)
 
         return answer
 

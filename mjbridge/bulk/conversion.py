@@ -1,8 +1,9 @@
 """From records to lines of canonical JSON, some records at a time, counted, with what could not be taken as it is."""
 
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import msgspec
 
@@ -28,19 +29,22 @@ class Settings(msgspec.Struct, frozen=True):
 Work = Block | Span
 """What is handed out: records, or where in a file they are."""
 
+Put: TypeAlias = Callable[[bytes], object]
+"""Takes the lines of a batch, some at a time."""
+
 
 class Batch(msgspec.Struct):
     """What became of some records: its tasks as lines of JSON, counted by provider and status; the rest as data."""
 
     source: str
     lines: Lines = b""
-    """Good until the next batch is asked for: they may stand in a worker's share of memory."""
+    """Good until the next batch is asked for: they may stand in memory that a worker shares."""
 
     tasks: dict[tuple[str, str], int] = {}
     rejects: list[Reject] = []
     issues: list[Issue] = []
     shared: int = 0
-    """Bytes of lines that a worker has put into its share of memory."""
+    """Bytes of lines that a worker has put into the memory that it shares, before the others."""
 
     document: int | None = None
     """Where a file of lines goes on as a document, which its other spans know nothing of."""
@@ -70,29 +74,35 @@ class Summary(msgspec.Struct):
         return self.tasks.total() + self.rejects
 
 
-def converter(settings: Settings) -> Callable[[Work], Batch]:
-    """What makes a batch of records; their numbers begin with 1."""
+def converter(settings: Settings) -> Callable[[Work, Put], Batch]:
+    """What makes a batch of records, whose numbers begin with 1, and puts its lines aside block by block."""
     doubts: list[Doubt] = []
     read = _reader(settings, doubts)
 
-    def convert(work: Work) -> Batch:
+    def convert(work: Work, put: Put) -> Batch:
         source, blocks = (work.source, [work]) if isinstance(work, Block) else (work.path, sources.blocks_of(work))
         batch = Batch(source)
-        lines: list[bytes] = []
         reading = Reading(read, doubts, batch.issues.append)
         with naming(source), _told_in(batch):
-            for item in reading.tasks(blocks):
-                if isinstance(item, Task):
-                    kind = (item.provider, item.status)
-                    batch.tasks[kind] = batch.tasks.get(kind, 0) + 1
-                    lines.append(item.to_json())
-                else:
-                    batch.rejects.append(item)
-        lines.append(b"")
-        batch.lines = b"\n".join(lines)
+            for block in blocks:
+                put(_lines(reading.tasks([block]), batch))
         return batch
 
     return convert
+
+
+def _lines(items: Iterable[Task | Reject], batch: Batch) -> bytes:
+    """The tasks as lines, counted in the batch, which the rejects go to."""
+    lines: list[bytes] = []
+    for item in items:
+        if isinstance(item, Task):
+            kind = (item.provider, item.status)
+            batch.tasks[kind] = batch.tasks.get(kind, 0) + 1
+            lines.append(item.to_json())
+        else:
+            batch.rejects.append(item)
+    lines.append(b"")
+    return b"\n".join(lines)
 
 
 @contextmanager

@@ -18,53 +18,62 @@ from typing import Final
 
 import msgspec
 
-from mjbridge.bulk.conversion import Batch, Settings, Work, converter
+from mjbridge.bulk.conversion import Batch, Put, Settings, Work, converter
 from mjbridge.errors import MJBridgeError
 from mjbridge.records.sources import SPAN
 
 _AHEAD: Final = 3
 """Pieces of work a worker that are handed out before the first of them is done."""
 
-_SHARE: Final = 4 * SPAN
+_ROOM: Final = 4 * SPAN
 """Bytes of shared memory for a piece of work: its lines, if every record grows fourfold."""
 
 
-class _Shares:
-    """Shared memory, one share for each piece of work under way."""
+class _Shared:
+    """Memory that all processes share, with room for each piece of work under way."""
 
     def __init__(self, count: int) -> None:
-        self._memory = mmap.mmap(-1, count * _SHARE)
+        self.memory = mmap.mmap(-1, count * _ROOM)
         self.free = list(range(count))
 
-    def put(self, share: int, batch: Batch) -> Batch:
-        """The batch with its lines in the share, if they fit."""
-        size = len(batch.lines)
-        if size <= _SHARE:
-            start = share * _SHARE
-            self._memory[start : start + size] = batch.lines
-            batch.lines, batch.shared = b"", size
-        return batch
-
     @contextmanager
-    def lent(self, share: int, batch: Batch) -> Generator[Batch, None, None]:
-        """The batch with its lines where they are; then the share is free."""
-        start = share * _SHARE
-        with memoryview(self._memory)[start : start + batch.shared] as lines:
-            batch.lines = batch.lines or lines
+    def lent(self, room: int, batch: Batch) -> Generator[Batch, None, None]:
+        """The batch with its lines where they are; then the room is free."""
+        start = room * _ROOM
+        with memoryview(self.memory)[start : start + batch.shared] as lines:
+            batch.lines = bytes(lines) + batch.lines if batch.lines else lines
             yield batch
-        self.free.append(share)
+        self.free.append(room)
+
+
+class _Filling:
+    """A room, or none, while a worker puts lines into it: what no longer fits, and all behind that, stays beside it."""
+
+    def __init__(self, memory: mmap.mmap | None, room: int) -> None:
+        self._memory = memory
+        self._start = room * _ROOM
+        self.size = 0
+        self.beside: list[bytes] = []
+
+    def put(self, lines: bytes) -> None:
+        end = self.size + len(lines)
+        if self._memory is None or self.beside or end > _ROOM:
+            self.beside.append(lines)
+        else:
+            self._memory[self._start + self.size : self._start + end] = lines
+            self.size = end
 
 
 class _Worker(msgspec.Struct):
-    convert: Callable[[Work], Batch]
-    shares: _Shares | None
+    convert: Callable[[Work, Put], Batch]
+    memory: mmap.mmap | None
 
 
 _worker: Final[list[_Worker]] = []
 """This process's own, once it is a worker."""
 
 
-def _begin(settings: Settings, shares: _Shares | None) -> None:
+def _begin(settings: Settings, memory: mmap.mmap | None) -> None:
     # Ctrl-C reaches every process of a terminal; only the first is to answer it. It ends its workers when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -75,7 +84,7 @@ def _begin(settings: Settings, shares: _Shares | None) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
-    _worker[:] = [_Worker(converter(settings), shares)]
+    _worker[:] = [_Worker(converter(settings), memory)]
 
 
 def _end_with_parent() -> None:
@@ -86,23 +95,25 @@ def _end_with_parent() -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-def _work(work: Work, share: int) -> Batch:
+def _work(work: Work, room: int) -> Batch:
     (worker,) = _worker
-    batch = worker.convert(work)
-    return worker.shares.put(share, batch) if worker.shares else batch
+    filling = _Filling(worker.memory, room)
+    batch = worker.convert(work, filling.put)
+    batch.lines, batch.shared = b"".join(filling.beside), filling.size
+    return batch
 
 
 def in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Iterator[Batch]:
     """The work through a pool, never more than a few pieces of it under way."""
     # Forked, where that is safe: a new interpreter would have to load everything first, and would share no memory.
     is_forked = sys.platform.startswith("linux")
-    shares = _Shares(workers * _AHEAD)
+    shared = _Shared(workers * _AHEAD)
     context = multiprocessing.get_context("fork" if is_forked else "spawn")
-    pool = ProcessPoolExecutor(workers, context, _begin, (settings, shares if is_forked else None))
+    pool = ProcessPoolExecutor(workers, context, _begin, (settings, shared.memory if is_forked else None))
     try:
         if is_forked:
             _fork(pool)
-        yield from _through(pool, shares, work)
+        yield from _through(pool, shared, work)
     except BrokenProcessPool:
         raise MJBridgeError("a worker process died (killed, or out of memory): try fewer workers") from None
     finally:
@@ -118,15 +129,15 @@ def _fork(pool: ProcessPoolExecutor) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-def _through(pool: ProcessPoolExecutor, shares: _Shares, work: Iterable[Work]) -> Iterator[Batch]:
+def _through(pool: ProcessPoolExecutor, shared: _Shared, work: Iterable[Work]) -> Iterator[Batch]:
     waiting: deque[tuple[int, Future[Batch]]] = deque()
     left = iter(work)
     while True:
-        while shares.free and (some := next(left, None)) is not None:
-            share = shares.free.pop()
-            waiting.append((share, pool.submit(_work, some, share)))
+        while shared.free and (some := next(left, None)) is not None:
+            room = shared.free.pop()
+            waiting.append((room, pool.submit(_work, some, room)))
         if not waiting:
             return
-        share, future = waiting.popleft()
-        with shares.lent(share, future.result()) as batch:
+        room, future = waiting.popleft()
+        with shared.lent(room, future.result()) as batch:
             yield batch

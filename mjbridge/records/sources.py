@@ -39,6 +39,9 @@ _BYTES: Final = (bytes, bytearray, memoryview)
 SPAN: Final = 2**20
 """Bytes of a span: so many that handing it to another process costs little beside reading it."""
 
+_PIECE: Final = 2**16
+"""Bytes of a span that are read at a time: so few that a processor has all that becomes of them close by."""
+
 
 def blocks(source: Source, name: str | None = None) -> Iterator[Block]:
     """The records of a source; `name` is what messages call it. Raises `OSError` where it cannot be read at all."""
@@ -103,7 +106,7 @@ def rest(path: str, offset: int) -> Iterator[Block]:
 
 def _span_pieces(file: IO[bytes], end: int) -> Iterator[bytes]:
     piece = b"\n"
-    while (left := end - file.tell()) > 0 and (piece := file.read(min(BLOCK, left))):
+    while (left := end - file.tell()) > 0 and (piece := file.read(min(_PIECE, left))):
         yield piece
     while not piece.endswith(b"\n") and (piece := file.readline(BLOCK)):
         yield piece
