@@ -5,7 +5,7 @@ import gzip
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.util import register_after_fork
 from pathlib import Path
 
@@ -46,13 +46,14 @@ def test_workers_change_no_byte(shell: Shell, form: str) -> None:
 
 
 def test_what_workers_share_is_used_again_without_a_line_lost() -> None:
-    """Many more pieces than there are shares of memory, and some that fit in none."""
-    many = [record_lines(5, prompt="x" * size).splitlines() for size in (1, 2**20, 10, 100) * 10]
+    """Many more pieces than there are rooms of memory, and some that fit in none."""
+    many = [record_lines(5, prompt="x" * size).splitlines() for size in (1, 2**20, 10, 2**21, 100) * 10]
     blocks = [Block("log", list(lines), [0] * len(lines)) for lines in many]
     alone, together = (
-        [bytes(batch.lines) for batch in bulk.batches(blocks, Settings("mjproxy"), workers)] for workers in (1, 2)
+        b"".join(bytes(batch.lines) for batch in bulk.batches(blocks, Settings("mjproxy"), workers))
+        for workers in (1, 2)
     )
-    assert len(together) == len(blocks)
+    assert len(together.splitlines()) == 5 * len(blocks)
     assert together == alone
 
 
@@ -64,7 +65,7 @@ def test_lines_that_outgrow_their_memory_stay_in_order(tmp_path: Path, monkeypat
     spans = sources.spans(str(path))
     assert spans
     alone = b"".join(bytes(batch.lines) for batch in bulk.batches(spans, Settings("mjproxy")))
-    monkeypatch.setattr("mjbridge.bulk.workers._ROOM", len(alone) // 3)
+    monkeypatch.setattr("mjbridge.bulk.rooms._ROOM", len(alone) // 3)
     batches = bulk.batches(spans, Settings("mjproxy"), workers=2)
     assert b"".join(bytes(batch.lines) for batch in batches) == alone
 
@@ -72,7 +73,7 @@ def test_lines_that_outgrow_their_memory_stay_in_order(tmp_path: Path, monkeypat
 @pytest.mark.skipif(sys.platform != "linux", reason="lines are shared where processes are forked")
 def test_a_batch_s_lines_are_not_to_be_had_once_the_next_is_asked_for() -> None:
     """Their memory is used again: better an error than another batch's tasks."""
-    blocks = [Block("log", list(record_lines(2).splitlines()), [0, 0]) for _ in range(2)]
+    blocks = [Block(name, list(record_lines(2).splitlines()), [0, 0]) for name in ("log", "other")]
     made = bulk.batches(blocks, Settings("mjproxy"), workers=2)
     lines = next(made).lines
     assert len(bytes(lines).splitlines()) == 2
@@ -92,8 +93,8 @@ def test_a_disk_that_fails_below_a_worker_is_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_worker_that_dies_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dying(settings: Settings) -> Callable[[Work, Put], None]:
-        def die(work: Work, put: Put) -> None:
+    def dying(settings: Settings) -> Callable[[Sequence[Work], Put], None]:
+        def die(work: Sequence[Work], put: Put) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
         return die
@@ -131,10 +132,10 @@ def test_a_worker_that_is_ended_before_it_has_begun_is_not_spared() -> None:
 
 
 def test_ctrl_c_reaches_workers_and_is_not_theirs_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(settings: Settings) -> Callable[[Work, Put], Batch]:
+    def interrupted(settings: Settings) -> Callable[[Sequence[Work], Put], Batch]:
         convert = converter(settings)
 
-        def answer(work: Work, put: Put) -> Batch:
+        def answer(work: Sequence[Work], put: Put) -> Batch:
             signal.raise_signal(signal.SIGINT)
             return convert(work, put)
 

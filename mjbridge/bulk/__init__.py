@@ -46,7 +46,7 @@ def _whole(settings: Settings) -> Callable[[Work], Batch]:
 
     def whole(work: Work) -> Batch:
         lines: list[bytes] = []
-        batch = convert(work, lines.append)
+        batch = convert([work], lines.append)
         batch.lines = b"".join(lines)
         return batch
 

@@ -1,8 +1,9 @@
 """From records to lines of canonical JSON, some records at a time, counted, with what could not be taken as it is."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TypeAlias
 
 import msgspec
@@ -43,9 +44,6 @@ class Batch(msgspec.Struct):
     tasks: dict[tuple[str, str], int] = {}
     rejects: list[Reject] = []
     issues: list[Issue] = []
-    shared: int = 0
-    """Bytes of lines that a worker has put into the memory that it shares, before the others."""
-
     document: int | None = None
     """Where a file of lines goes on as a document, which its other spans know nothing of."""
 
@@ -74,21 +72,29 @@ class Summary(msgspec.Struct):
         return self.tasks.total() + self.rejects
 
 
-def converter(settings: Settings) -> Callable[[Work, Put], Batch]:
-    """What makes a batch of records, whose numbers begin with 1, and puts its lines aside block by block."""
+def source_of(work: Work) -> str:
+    """The file, or what else the records come from."""
+    return work.source if isinstance(work, Block) else work.path
+
+
+def converter(settings: Settings) -> Callable[[Sequence[Work], Put], Batch]:
+    """What makes a batch of one source's records, whose numbers begin with 1, and puts its lines aside bit by bit."""
     doubts: list[Doubt] = []
     read = _reader(settings, doubts)
 
-    def convert(work: Work, put: Put) -> Batch:
-        source, blocks = (work.source, [work]) if isinstance(work, Block) else (work.path, sources.blocks_of(work))
-        batch = Batch(source)
+    def convert(work: Sequence[Work], put: Put) -> Batch:
+        batch = Batch(source_of(work[0]))
         reading = Reading(read, doubts, batch.issues.append)
-        with naming(source), _told_in(batch):
-            for block in blocks:
+        with naming(batch.source), _told_in(batch):
+            for block in chain.from_iterable(map(_blocks, work)):
                 put(_lines(reading.tasks([block]), batch))
         return batch
 
     return convert
+
+
+def _blocks(work: Work) -> Iterable[Block]:
+    return [work] if isinstance(work, Block) else sources.blocks_of(work)
 
 
 def _lines(items: Iterable[Task | Reject], batch: Batch) -> bytes:

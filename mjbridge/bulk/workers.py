@@ -1,79 +1,43 @@
-"""Several processes at work, the batches in order.
-
-Lines come back through memory that all of them share: a pipe would cost as much as reading.
-"""
+"""Several processes at work, the batches in order."""
 
 import gc
-import mmap
+import io
 import multiprocessing
+import pickle
 import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import Final
+from itertools import groupby
+from typing import Final, TypeAlias
 
 import msgspec
 
-from mjbridge.bulk.conversion import Batch, Put, Settings, Work, converter
+from mjbridge.bulk.conversion import Batch, Put, Settings, Work, converter, source_of
+from mjbridge.bulk.rooms import Parcel, Rooms
 from mjbridge.errors import MJBridgeError
-from mjbridge.records.sources import SPAN
+from mjbridge.records.sources import SPAN, Span
 
 _AHEAD: Final = 3
 """Pieces of work a worker that are handed out before the first of them is done."""
 
-_ROOM: Final = 4 * SPAN
-"""Bytes of shared memory for a piece of work: its lines, if every record grows fourfold."""
-
-
-class _Shared:
-    """Memory that all processes share, with room for each piece of work under way."""
-
-    def __init__(self, count: int) -> None:
-        self.memory = mmap.mmap(-1, count * _ROOM)
-        self.free = list(range(count))
-
-    @contextmanager
-    def lent(self, room: int, batch: Batch) -> Generator[Batch, None, None]:
-        """The batch with its lines where they are; then the room is free."""
-        start = room * _ROOM
-        with memoryview(self.memory)[start : start + batch.shared] as lines:
-            batch.lines = bytes(lines) + batch.lines if batch.lines else lines
-            yield batch
-        self.free.append(room)
-
-
-class _Filling:
-    """A room, or none, while a worker puts lines into it: what no longer fits, and all behind that, stays beside it."""
-
-    def __init__(self, memory: mmap.mmap | None, room: int) -> None:
-        self._memory = memory
-        self._start = room * _ROOM
-        self.size = 0
-        self.beside: list[bytes] = []
-
-    def put(self, lines: bytes) -> None:
-        end = self.size + len(lines)
-        if self._memory is None or self.beside or end > _ROOM:
-            self.beside.append(lines)
-        else:
-            self._memory[self._start + self.size : self._start + end] = lines
-            self.size = end
+_Made: TypeAlias = list[tuple[Batch, Parcel]]
+"""What came of a piece: a batch for each of its sources, and the lines of each."""
 
 
 class _Worker(msgspec.Struct):
-    convert: Callable[[Work, Put], Batch]
-    memory: mmap.mmap | None
+    convert: Callable[[Sequence[Work], Put], Batch]
+    rooms: Rooms
 
 
 _worker: Final[list[_Worker]] = []
 """This process's own, once it is a worker."""
 
 
-def _begin(settings: Settings, memory: mmap.mmap | None) -> None:
+def _begin(settings: Settings, rooms: Rooms) -> None:
     # Ctrl-C reaches every process of a terminal; only the first is to answer it. It ends its workers when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -84,7 +48,7 @@ def _begin(settings: Settings, memory: mmap.mmap | None) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
-    _worker[:] = [_Worker(converter(settings), memory)]
+    _worker[:] = [_Worker(converter(settings), rooms)]
 
 
 def _end_with_parent() -> None:
@@ -95,25 +59,32 @@ def _end_with_parent() -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-def _work(work: Work, room: int) -> Batch:
+def _work(room: int, piece: Parcel) -> _Made:
     (worker,) = _worker
-    filling = _Filling(worker.memory, room)
-    batch = worker.convert(work, filling.put)
-    batch.lines, batch.shared = b"".join(filling.beside), filling.size
-    return batch
+    with worker.rooms.opened(piece) as pickled:
+        work = _unpickled(bytes(pickled))
+    filling = worker.rooms.filling(room)
+    return [(worker.convert(list(each), filling.put), filling.parcel()) for _, each in groupby(work, source_of)]
+
+
+def _unpickled(data: bytes) -> list[Work]:
+    file, work = io.BytesIO(data), list[Work]()
+    while file.tell() < len(data):
+        work.append(pickle.load(file))  # noqa: S301 this process's own parent has pickled it
+    return work
 
 
 def in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Iterator[Batch]:
     """The work through a pool, never more than a few pieces of it under way."""
     # Forked, where that is safe: a new interpreter would have to load everything first, and would share no memory.
     is_forked = sys.platform.startswith("linux")
-    shared = _Shared(workers * _AHEAD)
+    rooms = Rooms(workers * _AHEAD, are_shared=is_forked)
     context = multiprocessing.get_context("fork" if is_forked else "spawn")
-    pool = ProcessPoolExecutor(workers, context, _begin, (settings, shared.memory if is_forked else None))
+    pool = ProcessPoolExecutor(workers, context, _begin, (settings, rooms))
     try:
         if is_forked:
             _fork(pool)
-        yield from _through(pool, shared, work)
+        yield from _through(pool, rooms, list(range(workers * _AHEAD)), _pieces(work))
     except BrokenProcessPool:
         raise MJBridgeError("a worker process died (killed, or out of memory): try fewer workers") from None
     finally:
@@ -129,15 +100,35 @@ def _fork(pool: ProcessPoolExecutor) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-def _through(pool: ProcessPoolExecutor, shared: _Shared, work: Iterable[Work]) -> Iterator[Batch]:
-    waiting: deque[tuple[int, Future[Batch]]] = deque()
-    left = iter(work)
+def _pieces(work: Iterable[Work]) -> Iterator[list[bytes]]:
+    """The work pickled, and as much of it together as a span: to hand out less costs the same."""
+    piece: list[bytes] = []
+    size = 0
+    for each in work:
+        piece.append(pickle.dumps(each))
+        size += each.end - each.start if isinstance(each, Span) else len(piece[-1])
+        if size >= SPAN:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
+
+
+def _through(
+    pool: ProcessPoolExecutor, rooms: Rooms, free: list[int], pieces: Iterator[list[bytes]]
+) -> Iterator[Batch]:
+    waiting: deque[tuple[int, Future[_Made]]] = deque()
     while True:
-        while shared.free and (some := next(left, None)) is not None:
-            room = shared.free.pop()
-            waiting.append((room, pool.submit(_work, some, room)))
+        while free and (piece := next(pieces, None)) is not None:
+            room = free.pop()
+            filling = rooms.filling(room)
+            for pickled in piece:
+                filling.put(pickled)
+            waiting.append((room, pool.submit(_work, room, filling.parcel())))
         if not waiting:
             return
         room, future = waiting.popleft()
-        with shared.lent(room, future.result()) as batch:
-            yield batch
+        for batch, lines in future.result():
+            with rooms.opened(lines) as batch.lines:
+                yield batch
+        free.append(room)

@@ -36,7 +36,7 @@ Source = (
 
 _BYTES: Final = (bytes, bytearray, memoryview)
 
-SPAN: Final = 2**20
+SPAN: Final = 2**21
 """Bytes of a span: so many that handing it to another process costs little beside reading it."""
 
 _PIECE: Final = 2**16
