@@ -10,7 +10,7 @@ import lzma
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 import zstandard
@@ -124,6 +124,35 @@ def test_records_that_come_one_by_one_are_read_one_by_one() -> None:
         raise AssertionError("nobody asked for the second")
 
     assert isinstance(next(records.read(arriving())), Task)
+
+
+class Trickle:
+    """An open file, as a pipe is: it gives a line at a time, and knows how many it has given."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = iter(lines)
+        self.given = 0
+
+    def read(self, _size: int) -> bytes:
+        self.given += 1
+        return next(self._lines, b"")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"id,status\n", *(b"%d,SUCCESS\n" % number for number in range(1, 101))],
+        (LINES + b"\n").splitlines(keepends=True) * 25,
+    ],
+    ids=["CSV", "lines"],
+)
+def test_what_a_pipe_has_given_is_read_before_it_is_asked_for_more(
+    lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "BLOCK", 200)  # the look at its form takes no more
+    pipe = Trickle(lines)
+    found = [pipe.given for _ in records.read(cast("IO[bytes]", pipe), provider="mjproxy")]
+    assert found[-50:] == list(range(len(lines) - 49, len(lines) + 1))
 
 
 BAD = b'{"id": "2", "status'

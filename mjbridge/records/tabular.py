@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from mjbridge.errors import MalformedRecord
-from mjbridge.fields import decode_json
+from mjbridge.fields import Record, decode_json
 from mjbridge.records.windows import BLOCK, FIRST_BYTES, ID_KEYS, Block, Window, oversized
 from mjbridge.wire import JSON_LIMIT
 
@@ -51,15 +51,30 @@ def _names_an_id(columns: list[str]) -> bool:
 
 def rows(window: Window) -> Iterator[Block]:
     """Each row as a JSON object, mostly of texts: the lenient readers take them. A column may stand twice."""
-    line = window.data.partition(b"\n")[0]
-    separator = delimiter(line) or ","
-    columns = _columns(line, separator)
+    header = window.data.partition(b"\n")[0]
+    window.drop(len(header) + 1)
+    lines = _Lines(window)
+    records, offsets = list[Record](), list[int]()
+    for row in _rows(lines, header, window.name, window.offset):
+        if not row.fault:
+            records += row.records
+            offsets += row.offsets
+        if records and (row.fault or lines.are_used_up):
+            yield Block(window.name, records, offsets)
+            records, offsets = [], []
+        if row.fault:
+            yield row
+    if records:
+        yield Block(window.name, records, offsets)
+
+
+def _rows(lines: "_Lines", header: bytes, source: str, offset: int) -> Iterator[Block]:
+    """Each row as a block, from `offset` on."""
+    separator = delimiter(header) or ","
+    columns = _columns(header, separator)
     # Files that were joined have theirs once more, with their byte order marks.
     headers = (columns, [f"\ufeff{columns[0]}", *columns[1:]])
     keys = [msgspec.json.encode(name) + b":" for name in columns]
-    window.drop(len(line) + 1)
-    offset = window.offset
-    lines = _Lines(window)
     own = _own_csv()
     table = own.reader(lines, delimiter=separator, strict=True)
     while True:
@@ -73,9 +88,9 @@ def rows(window: Window) -> Iterator[Block]:
         written = lines.first() if fault else lines.all()
         size = _size(written)
         if size > len(written):
-            yield oversized(window.name, offset, size, written)
+            yield oversized(source, offset, size, written)
         elif fault or record:
-            yield Block(window.name, [written if fault else record or b""], [offset], fault)
+            yield Block(source, [written if fault else record or b""], [offset], fault)
         offset += size
 
 
@@ -125,19 +140,26 @@ class _Lines:
     def __init__(self, window: Window) -> None:
         self._source = _lines(window)
         self._read: list[bytes] = []
-        self._again: list[bytes] = []
+        self._left: list[bytes] = []
         self._size = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._again.pop() if self._again else next(self._source)
+        while not self._left:
+            self._left = next(self._source)[::-1]
+        line = self._left.pop()
         self._read.append(line)
         self._size += _size(line)
         if self._size > JSON_LIMIT:
             raise _TooLarge(f"a row of more than {JSON_LIMIT} bytes")
         return line.decode("utf-8", "surrogateescape")
+
+    @property
+    def are_used_up(self) -> bool:
+        """Whether the source has to be read on for the next line, which may take its time."""
+        return not self._left
 
     def all(self) -> bytes:
         """What was read since it was asked for last."""
@@ -148,7 +170,7 @@ class _Lines:
     def first(self) -> bytes:
         """The first line of that; the others are read again."""
         line, *others = self._read
-        self._again += reversed(others)
+        self._left += reversed(others)
         self._forget()
         return line
 
@@ -167,19 +189,19 @@ def _size(line: bytes) -> int:
     return line.size if isinstance(line, _Beginning) else len(line)
 
 
-def _lines(window: Window) -> Iterator[bytes]:
+def _lines(window: Window) -> Iterator[list[bytes]]:
     while True:
         if window.has_long_line:
-            yield _beginning(window)
+            yield [_beginning(window)]
         end = window.data.rfind(b"\n") + 1
         lines = window.data[:end].splitlines(keepends=True)
         window.drop(end)
-        yield from lines
+        yield lines
         # What is longer than a block is read in ever longer pieces, so that it is not copied too often.
         if not window.grow(len(window.data) - BLOCK):
             break
     if window.data and not window.fault:
-        yield window.data
+        yield [window.data]
 
 
 def _beginning(window: Window) -> _Beginning:
