@@ -201,7 +201,7 @@ def _ended(
     with running(*command, cwd=shell.folder, env=environment, stdin=subprocess.PIPE) as process:
         signal.signal(signal.SIGHUP, before)
         assert process.stdin
-        process.stdin.write(record_lines(MANY))
+        process.stdin.write(record_lines(MANY, prompt="x" * 1000))  # more than is handed out to two workers at once
         process.stdin.flush()
         while not any(path.is_file() and path.stat().st_size for path in shell.folder.iterdir()):
             assert process.poll() is None
