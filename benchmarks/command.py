@@ -1,5 +1,6 @@
 """The whole command, file to file, beside the loop inside it: its time by workers, and its peak memory by size."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -19,6 +20,8 @@ LOOP: Final = "the loop in process, lines to lines"
 LOOPS: Final = "the same in two processes at once, each"
 ONE: Final = "mjbridge normalize, one worker"
 TWO: Final = "mjbridge normalize, two workers"
+ONE_GZIP: Final = "the same from gzip, one worker"
+TWO_GZIP: Final = "the same from gzip, two workers"
 
 # The system counts the pages of whoever starts a process towards its peak: so a small process starts it.
 _STOPWATCH: Final = """
@@ -47,11 +50,14 @@ class Run(NamedTuple):
 def measure(records: int, rounds: int) -> Report:
     """The least seconds of some rounds, in which the contestants take turns; the peak also of ten times the records."""
     with tempfile.TemporaryDirectory() as folder:
-        few, many, output = (Path(folder) / name for name in ("few.jsonl", "many.jsonl", "tasks.jsonl"))
+        names = ("few.jsonl", "few.jsonl.gz", "many.jsonl", "tasks.jsonl")
+        few, packed, many, output = (Path(folder) / name for name in names)
         _write(few, records)
+        packed.write_bytes(gzip.compress(few.read_bytes()))
         turns = [
             {LOOP: _loop(few, output), LOOPS: _two_loops(few, Path(folder))}
             | {ONE: _command(few, output, 1), TWO: _command(few, output, 2)}
+            | {ONE_GZIP: _command(packed, output, 1), TWO_GZIP: _command(packed, output, 2)}
             for _ in range(rounds)
         ]
         _write(many, _TIMES_MORE * records)
@@ -129,5 +135,5 @@ def _check(source: Path, output: Path) -> None:
 
 
 def _count(path: Path) -> int:
-    with path.open("rb") as lines:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
         return sum(1 for _ in lines)
