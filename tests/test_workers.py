@@ -70,6 +70,15 @@ def test_lines_that_outgrow_their_memory_stay_in_order(tmp_path: Path, monkeypat
     assert b"".join(bytes(batch.lines) for batch in batches) == alone
 
 
+def test_workers_that_share_no_memory_change_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where processes are not forked, work and lines come another way."""
+    records = record_lines(10_000, prompt="x" * 200)
+    alone = b"".join(bytes(batch.lines) for batch in bulk.batches(sources.blocks(records), Settings("mjproxy")))
+    monkeypatch.setattr(sys, "platform", "darwin")
+    batches = bulk.batches(sources.blocks(records), Settings("mjproxy"), workers=2)
+    assert b"".join(bytes(batch.lines) for batch in batches) == alone
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="lines are shared where processes are forked")
 def test_a_batch_s_lines_are_not_to_be_had_once_the_next_is_asked_for() -> None:
     """Their memory is used again: better an error than another batch's tasks."""
