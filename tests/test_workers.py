@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import multiprocessing
 import os
 import signal
 import sys
@@ -138,6 +139,46 @@ def test_a_worker_that_is_ended_before_it_has_begun_is_not_spared() -> None:
     finally:
         early.is_due = False
         signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked")
+def test_ctrl_c_while_workers_are_forked_ends_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes between the first and the second of them."""
+    fork, forked = os.fork, list[int]()
+
+    def interrupted() -> int:
+        if forked:
+            os.kill(os.getpid(), signal.SIGINT)
+        forked.append(fork())
+        return forked[-1]
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=3))
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked")
+def test_workers_that_the_system_refuses_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And those that were forked before it did are ended."""
+    fork, forked = os.fork, list[int]()
+
+    def refused() -> int:
+        if forked:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        forked.append(fork())
+        return forked[0]
+
+    monkeypatch.setattr(os, "fork", refused)
+    with pytest.raises(mjbridge.MJBridgeError, match=r"3 workers cannot be started \(.*unavailable\): try fewer"):
+        list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=3))
+    assert not multiprocessing.active_children()
+
+
+def test_more_workers_than_a_pool_may_have_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(mjbridge.MJBridgeError, match=r"62 workers cannot be started \(.*61\): try fewer"):
+        list(bulk.batches(sources.blocks(record_lines(1)), Settings("mjproxy"), workers=62))
 
 
 def test_ctrl_c_reaches_workers_and_is_not_theirs_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ Numbered = TypeVar("Numbered", Reject, Issue)
 
 def batches(work: Iterable[Work], settings: Settings, workers: int = 1) -> Generator[Batch, None, None]:
     """The batches of all records in order, `workers` processes at work; their numbers count those of each source."""
-    made = map(_whole(settings), work) if workers == 1 else _in_parallel(work, settings, workers)
+    made = map(_batch_maker(settings), work) if workers == 1 else _in_parallel(work, settings, workers)
     with _collector_resting():
         source, count = "", 0
         for batch in made:
@@ -40,23 +40,23 @@ def _renumbered(item: Numbered, count: int) -> Numbered:
     return msgspec.structs.replace(item, number=item.number + count)
 
 
-def _whole(settings: Settings) -> Callable[[Work], Batch]:
-    """What makes batches with their lines in them."""
+def _batch_maker(settings: Settings) -> Callable[[Work], Batch]:
+    """What makes a batch of one piece of work, its lines in it."""
     convert = converter(settings)
 
-    def whole(work: Work) -> Batch:
+    def make(work: Work) -> Batch:
         lines: list[bytes] = []
         batch = convert([work], lines.append)
         batch.lines = b"".join(lines)
         return batch
 
-    return whole
+    return make
 
 
 def _in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Iterator[Batch]:
     from mjbridge.bulk.workers import in_parallel  # noqa: PLC0415 it loads multiprocessing, which one process does without
 
-    convert = _whole(settings)
+    convert = _batch_maker(settings)
     done: str | None = None
     for batch in in_parallel(work, settings, workers):
         if batch.source == done:

@@ -8,9 +8,10 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -22,7 +23,10 @@ from mjbridge.errors import MJBridgeError
 from mjbridge.records.sources import SPAN, Span
 
 _AHEAD: Final = 3
-"""Pieces of work a worker that are handed out before the first of them is done."""
+"""Pieces of work for each worker that are handed out before the first result is awaited."""
+
+_ENDING: Final = [each for each in signal.Signals if each.name in ("SIGHUP", "SIGINT", "SIGTERM")]
+"""What ends a command."""
 
 _Made: TypeAlias = list[tuple[Batch, Parcel]]
 """What came of a piece: a batch for each of its sources, and the lines of each."""
@@ -34,7 +38,7 @@ class _Worker(msgspec.Struct):
 
 
 _worker: Final[list[_Worker]] = []
-"""This process's own, once it is a worker."""
+"""This process's own, once it is a worker: a pool has no other place for what its initializer makes."""
 
 
 def _begin(settings: Settings, rooms: Rooms) -> None:
@@ -45,7 +49,7 @@ def _begin(settings: Settings, rooms: Rooms) -> None:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()
     _worker[:] = [_Worker(converter(settings), rooms)]
@@ -62,6 +66,7 @@ def _end_with_parent() -> None:
 def _work(room: int, piece: Parcel) -> _Made:
     (worker,) = _worker
     with worker.rooms.opened(piece) as pickled:
+        # A copy: what comes of the work is put into the room that it came in.
         work = _unpickled(bytes(pickled))
     filling = worker.rooms.filling(room)
     return [(worker.convert(list(each), filling.put), filling.parcel()) for _, each in groupby(work, source_of)]
@@ -78,12 +83,14 @@ def in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Itera
     """The work through a pool, never more than a few pieces of it under way."""
     # Forked, where that is safe: a new interpreter would have to load everything first, and would share no memory.
     is_forked = sys.platform.startswith("linux")
-    rooms = Rooms(workers * _AHEAD, are_shared=is_forked)
     context = multiprocessing.get_context("fork" if is_forked else "spawn")
-    pool = ProcessPoolExecutor(workers, context, _begin, (settings, rooms))
+    with _telling_too_many(workers):
+        rooms = Rooms(workers * _AHEAD, are_shared=is_forked)
+        pool = ProcessPoolExecutor(workers, context, _begin, (settings, rooms))
     try:
         if is_forked:
-            _fork(pool)
+            with _telling_too_many(workers):
+                _fork(pool)
         yield from _through(pool, rooms, list(range(workers * _AHEAD)), _pieces(work))
     except BrokenProcessPool:
         raise MJBridgeError("a worker process died (killed, or out of memory): try fewer workers") from None
@@ -91,11 +98,29 @@ def in_parallel(work: Iterable[Work], settings: Settings, workers: int) -> Itera
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _telling_too_many(workers: int) -> Generator[None, None, None]:
+    """Memory or processes may not suffice, and Windows has no pool of more than 61."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise MJBridgeError(f"{workers} workers cannot be started ({error}): try fewer") from None
+
+
 def _fork(pool: ProcessPoolExecutor) -> None:
-    """The workers, none of which can miss its end: until they have begun they have our handlers, and SIGTERM waits."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    """Start all workers, with signals held: until one has begun it has this process's handlers, and would miss its end.
+
+    This process would miss its own: a pool that is interrupted here never ends the workers that it has.
+    """
+    others = multiprocessing.active_children()
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         pool.submit(int)  # with the first piece of work all are forked
+    except OSError:
+        for worker in multiprocessing.active_children():
+            if worker not in others:
+                worker.kill()
+        raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
@@ -128,7 +153,8 @@ def _through(
         if not waiting:
             return
         room, future = waiting.popleft()
-        for batch, lines in future.result():
-            with rooms.opened(lines) as batch.lines:
+        for batch, parcel in future.result():
+            with rooms.opened(parcel) as lines:
+                batch.lines = lines
                 yield batch
         free.append(room)
