@@ -3,7 +3,7 @@
 import pytest
 
 from mjbridge import Task, records
-from mjbridge.records import documents, tabular, windows
+from mjbridge.records import documents, sources, tabular, windows
 from mjbridge.records.sources import Source
 from mjbridge.records.streams import Reject
 
@@ -23,6 +23,6 @@ def told_ids(source: Source) -> list[str]:
 
 def lower_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a record be `LIMIT` bytes and no more, and a task of our own four times as many."""
-    for module in (documents, tabular, windows):
+    for module in (documents, sources, tabular, windows):
         monkeypatch.setattr(module, "JSON_LIMIT", LIMIT)
     monkeypatch.setattr(windows, "TASK_LIMIT", 4 * LIMIT)

@@ -8,7 +8,7 @@ import io
 import json
 import lzma
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -271,6 +271,26 @@ def test_a_task_of_our_own_has_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> N
         assert len(reject.record) == windows.FIRST_BYTES
 
 
+@pytest.mark.parametrize("size", [0.1, 1.1, 1.5, 1.9, 3])
+@pytest.mark.parametrize("place", ["the first", "behind one", "behind a task that may be longer", "in a list"])
+def test_a_record_is_too_large_wherever_it_stands(place: str, size: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is held already when it comes."""
+    lower_limit(monkeypatch)
+    record, small = b'{"id":"1","prompt":"%b"}' % (b"x" * int(size * LIMIT)), b'{"id":"0"}'
+    before = {
+        "the first": b"",
+        "behind one": small + b"\n",
+        "behind a task that may be longer": Task(id="2", prompt="x" * int(3.5 * LIMIT)).to_json() + b"\n",
+        "in a list": b"[" + small + b",",
+    }[place]
+    behind = b"," + small + b"]" if place == "in a list" else b"\n" + small + b"\n"
+    items = read(before + record + behind)
+    rejects = [item for item in items if isinstance(item, Reject)]
+    assert [each.offset for each in rejects] == ([len(before)] if size > 1 else [])
+    assert all(f"a record of {len(record)} bytes" in each.reason for each in rejects)
+    assert len(items) == (2 if place == "the first" else 3)
+
+
 @pytest.mark.parametrize("null", ["NULL", "null", r"\N"])
 def test_sql_s_null_is_none_in_csv(null: str) -> None:
     """A row that is older than a column has it there."""
@@ -399,6 +419,37 @@ def test_a_file_s_spans_hold_each_of_its_lines_once(tmp_path: Path, monkeypatch:
         assert spans
         found = [block for span in spans for block in sources.blocks_of(span)]
         assert [pair for block in found for pair in zip(block.offsets, block.records, strict=True)] == whole
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"sep=,\nid,status\n" + LINES,
+        b" " + LINES.replace(b"\n", b"\n ") + b"\n" + LINES[:-1] + b'\n {"id": "9\n' + LINES,
+        b" " + LINES + b"\n,\n",
+        b"no record\n" * (windows.BLOCK // 10) + b"\n" + PRETTY,
+        b"no record\n" * (windows.BLOCK // 10 - 50) + b"\n" + PRETTY,
+    ],
+    ids=["a header before lines", "lines that begin with a space", "a comma", "pretty behind the look", "within it"],
+)
+def test_a_file_is_read_by_spans_as_it_is_from_its_beginning(document: bytes, tmp_path: Path) -> None:
+    """And from a pipe, however little that gives at a time: what it is, as much of it tells in any case."""
+
+    class Pipe(io.BytesIO):
+        def read1(self, count: int | None = -1, /) -> bytes:
+            return super().read1(min(count or 0, 100))
+
+    path = tmp_path / "records"
+    path.write_bytes(document)
+    whole = _records(sources.blocks(path))
+    assert _records(sources.blocks(Pipe(document))) == whole
+    spans = sources.spans(str(path))
+    if spans:
+        assert _records(block for span in spans for block in sources.blocks_of(span)) == whole
+
+
+def _records(blocks: Iterable[windows.Block]) -> list[tuple[int, Any, str]]:
+    return [(*pair, block.fault) for block in blocks for pair in zip(block.offsets, block.records, strict=True)]
 
 
 def test_spans_inside_a_long_line_are_not_read_beyond_their_ends(

@@ -4,6 +4,7 @@ Brackets are followed, not parsed, so that a record is found whole or broken; wh
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -137,6 +138,8 @@ def _bracketed(data: bytes, position: int, enclosing: list[bytes]) -> tuple[int,
 def _alike(data: bytes, position: int) -> list[Place]:
     """The elements of a list up to the last in the window that begins as the first does; none if that is no JSON.
 
+    It ends before an element that is longer than any record.
+
     Cutting them by the parser is ten times faster than by brackets.
     """
     begins = FIRST_KEY.match(data, position)
@@ -147,7 +150,8 @@ def _alike(data: bytes, position: int) -> list[Place]:
         elements = _as_list(b"[" + data[position:last].rstrip(b", \t\r\n") + b"]")
     except NOT_AS_EXPECTED:
         return []
-    return list(_places(data, elements, position))
+    places = _places(data, elements, position)
+    return list(takewhile(lambda place: place[1] - place[0] <= limit(data, place[0]), places))
 
 
 def _places(data: bytes, elements: Iterable[msgspec.Raw], position: int) -> Iterator[Place]:
@@ -163,6 +167,8 @@ def _broken_value(window: Window, enclosing: list[bytes]) -> Block | None:
     key = KEY.match(window.data) if enclosing[-1:] == [OBJECT] else None
     value = window.data[key.end() :] if key else window.data
     is_broken = has_lost_its_end(value) or (not enclosing and value[:1] not in CLOSED_BY)
+    if is_long and not is_broken and closing(value, 0) > 0:
+        return None  # it has its end, and is only too long
     following = Search(window.data).following() if is_broken or is_long else 0
     end = following or (len(window.data) if is_broken and is_long else 0)
     if not end:

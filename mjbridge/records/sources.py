@@ -19,7 +19,8 @@ import msgspec
 
 from mjbridge.fields import Record
 from mjbridge.records import compression, documents, encodings, tabular
-from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_object, too_large
+from mjbridge.records.windows import BLOCK, FIRST_BYTES, Block, Window, is_json_object, limit, too_large
+from mjbridge.wire import JSON_LIMIT
 
 _OTHER_FILES: Final = {
     b"PAR1": "a Parquet file holds columns: they are read by pyarrow and mjbridge.arrow",
@@ -73,8 +74,9 @@ def spans(path: str) -> list[Span] | None:
         size = os.fstat(file.fileno()).st_size
         head = file.read(BLOCK)
     other = (*compression.MAGICS, *encodings.MARKS, codecs.BOM_UTF8, *_OTHER_FILES)
-    is_plain = not head.startswith(other) and _form(head[tabular.before_header(head) :]) is _lines_and_documents
-    return [Span(path, start, min(start + SPAN, size)) for start in range(0, size, SPAN)] if is_plain else None
+    begin, form = _begun(head)
+    is_plain = form is _lines_and_documents and not head.startswith(other)
+    return [Span(path, start, min(start + SPAN, size)) for start in range(begin, size, SPAN)] if is_plain else None
 
 
 class DocumentBegins(Exception):
@@ -137,13 +139,14 @@ def _of_file(file: IO[Any], name: str) -> Iterator[Block]:
         return
     while not is_json_object(_first_line(window.data)) and len(window.data) < BLOCK and window.grow():
         pass  # a first line that is a record says enough; anything else takes a longer look
-    window.drop(tabular.before_header(window.data))
-    yield from _form(window.data)(window)
+    begin, form = _begun(window.data)
+    window.drop(begin)
+    yield from form(window)
     if window.fault:
         yield window.unreadable(window.fault)
 
 
-# Forms, by content.
+# Forms, by content: always by as much of it, however much a read happened to bring.
 
 # A line that a document in several lines has, and a record in a line has not: a bracket, or a key, and no more.
 _PRETTY: Final = re.compile(rb'^[ \t]*(?:[\[{]|"(?:[^"\\\n]++|\\.)*+"[ \t]*:[ \t])', re.MULTILINE)
@@ -154,7 +157,16 @@ def _first_line(data: bytes) -> bytes:
     return line if end else b""
 
 
+def _begun(data: bytes) -> tuple[int, Callable[[Window], Iterator[Block]]]:
+    """Where the first record or header of a source begins, and what reads on from there."""
+    head = data[:BLOCK]
+    begin = tabular.before_header(head)
+    return begin, _form(head[begin:])
+
+
 def _form(head: bytes) -> Callable[[Window], Iterator[Block]]:
+    if is_json_object(_first_line(head)):
+        return _lines_and_documents
     start = head.lstrip()[:1]
     lines = head.split(b"\n")
     written = list(filter(bytes.strip, lines))
@@ -191,11 +203,13 @@ def _lines(window: Window) -> Generator[Block, None, bool]:
             yield _long_line(window)
         elif end:
             block = _line_block(window, window.data[: end - 1])
-            if openings := [block.records.index(each) for each in _OPENINGS if each in block.records]:
-                first = min(openings)
+            if others := [*_openings(block), *_too_long(block, end)]:
+                first = min(others)
                 yield Block(window.name, block.records[:first], block.offsets[:first])
                 window.drop(block.offsets[first] - window.offset)
-                return True
+                if block.records[first] in _OPENINGS:
+                    return True
+                continue
             yield block
             window.drop(end)
         # What is longer than a block is read in ever longer pieces, so that it is not copied too often.
@@ -204,6 +218,16 @@ def _lines(window: Window) -> Generator[Block, None, bool]:
     if window.data and not window.fault:
         yield _line_block(window, window.data)
     return False
+
+
+def _openings(block: Block) -> list[int]:
+    return [block.records.index(each) for each in _OPENINGS if each in block.records]
+
+
+def _too_long(block: Block, size: int) -> list[int]:
+    """Lines behind a longer one that is no record, but a task: the window has grown with that."""
+    lines = cast("list[bytes]", block.records) if size > JSON_LIMIT else ()
+    return [place for place, line in enumerate(lines) if len(line) > limit(line)]
 
 
 def _line_block(window: Window, data: bytes) -> Block:
