@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from mjbridge import records
+from mjbridge import readers, records
 from mjbridge.errors import ConfigError, MalformedRecord
 from mjbridge.fields import Record, plain
 from mjbridge.task import NO_RAW, Attempt, Button, Task
@@ -92,7 +92,11 @@ def tasks(batch: pa.RecordBatch) -> list[Task]:
     """
     version = (batch.schema.metadata or {}).get(_VERSION, b"")
     if version not in {b"", str(Task.schema_version).encode()}:
-        raise MalformedRecord(f"the tasks are of schema version {version.decode(errors='replace')}, not of this one's")
+        theirs = version.decode(errors="replace")
+        raise MalformedRecord(
+            f"these tasks have schema version {theirs}, and this mjbridge reads {Task.schema_version}: upgrade it, or "
+            "normalize their raw again"
+        )
     names = [name for name in SCHEMA.names if name in batch.schema.names]
     columns = [_plain(_fitted(batch, name)) for name in names]
     rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
@@ -111,9 +115,11 @@ def _task(row: dict[str, Any]) -> Task:
     told = {name: value for name, value in row.items() if value is not None}
     try:
         read = {name: parse(told[name]) for name, parse in _PARSERS.items() if name in told}
-        return msgspec.convert(told | read, type=Task)
+        task = msgspec.convert(told | read, type=Task)
     except msgspec.MsgspecError as error:
         raise MalformedRecord(f"not a canonical task: {error}") from None
+    readers.check_progress(task)
+    return task
 
 
 def _fitted(batch: pa.RecordBatch, name: str) -> _Column:
@@ -166,7 +172,8 @@ def _records(batch: pa.RecordBatch, column: str | None) -> list[bytes | None]:
     array = _column(batch, name)
     stored: _Column = array.storage if isinstance(array, pa.ExtensionArray) else array
     if isinstance(stored, pa.StructArray):
-        return _rows(pa.RecordBatch.from_struct_array(stored))
+        rows = _rows(pa.RecordBatch.from_struct_array(stored))
+        return [row if there else None for row, there in zip(rows, stored.is_valid().to_pylist(), strict=True)]
     # Arrow has seven types of text and bytes, and more to come: it knows itself what can be cast to bytes.
     try:
         records = stored.cast(pa.large_binary())
@@ -178,7 +185,8 @@ def _records(batch: pa.RecordBatch, column: str | None) -> list[bytes | None]:
 
 
 def _rows(batch: pa.RecordBatch) -> list[bytes | None]:
-    rows = zip(*(_plain(_column(batch, name)) for name in batch.schema.names), strict=True)
+    columns = [_plain(_column(batch, name)) for name in batch.schema.names]
+    rows = zip(*columns, strict=True) if columns else [()] * batch.num_rows
     return [_encode({name: plain(value) for name, value in zip(batch.schema.names, row, strict=True)}) for row in rows]
 
 

@@ -157,9 +157,14 @@ def canonical(record: Record, *, keep_raw: bool) -> Task:
         times = {name: fields.aware(time) for name in Times.__struct_fields__ if (time := getattr(task, name))}
     except (msgspec.ValidationError, OverflowError) as error:
         raise MalformedRecord(f"not a canonical task: {error}") from None
+    check_progress(task)
+    return msgspec.structs.replace(task, **times, raw=task.raw if keep_raw else NO_RAW)
+
+
+def check_progress(task: Task) -> None:
+    """`MalformedRecord` for a task from elsewhere whose progress is no percent: its type says no more than a number."""
     if task.progress is not None and task.progress not in range(101):
         raise MalformedRecord("not a canonical task: a number from 0 to 100 is expected", path="$.progress")
-    return msgspec.structs.replace(task, **times, raw=task.raw if keep_raw else NO_RAW)
 
 
 def fill(kind: type[Wire], record: Mapping[str, Any], readers: Mapping[str, Callable[[object], Any]]) -> Wire:

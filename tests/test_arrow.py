@@ -182,6 +182,14 @@ def test_a_column_of_structs_is_read_like_a_table() -> None:
     found = arrow.normalize(pa.record_batch({"other": [1, 2], "task": structs}), column="task")
     assert _values(found, "image_url") == ["u", None]
     assert _values(found, "id") == ["1", None]
+    assert _values(found, "raw")[1] is None
+
+
+@pytest.mark.parametrize("column", [None, "task"])
+def test_rows_that_hold_nothing_are_rejected_row_for_row(column: str | None) -> None:
+    table = pa.record_batch({"task": pa.array([{}, {}, {}], pa.struct([]))})
+    batch = table if column else table.select([])
+    assert _values(arrow.normalize(batch, "mjproxy", column=column), "raw") == [b"{}"] * 3
 
 
 def test_slices_are_read_where_they_are() -> None:
@@ -215,6 +223,7 @@ def test_an_unknown_provider_is_refused_at_once() -> None:
         pa.record_batch({"id": ["1"], "status": ["done"]}),
         pa.record_batch({"id": ["1"], "progress": ["much"]}),
         pa.record_batch({"id": ["1"], "properties": ["[]"]}),
+        pa.record_batch({"id": ["1"], "progress": [250]}),
         arrow.batch([EMPTY]).replace_schema_metadata({b"mjbridge.schema_version": b"2"}),
     ],
 )
