@@ -86,6 +86,13 @@ def test_a_row_is_read_alike_in_one_step_and_column_by_column(row: dict[str, Any
     assert [(column, cell) for column in _columns(form) for cell in WILD if _differs(row | {column: cell})] == []
 
 
+@pytest.mark.parametrize("row", [{"Id": "1", "Name": "a customer"}, {"Id": "1", "Status": None}, {"mj_id": "1"}])
+def test_so_is_one_that_says_nothing_of_a_task(row: dict[str, Any]) -> None:
+    """Any table may have an Id: a customer is no task."""
+    assert not _differs(row)
+    assert (_read(row)[0] is None) == ("Name" in row)
+
+
 @given(data=st.data())
 @pytest.mark.parametrize(("row", "form"), [(NEW_API, NEW_API_FORM), (TRUEAI, TRUEAI_FORM)])
 def test_so_is_one_with_several_wild_values(row: dict[str, Any], form: rows.StoredForm, data: st.DataObject) -> None:

@@ -126,6 +126,8 @@ class TrueaiRow(msgspec.Struct, rename="pascal", gc=False):
 
 
 def _of_trueai(row: TrueaiRow) -> WireTask:
+    if row == type(row)(row.id):
+        raise msgspec.ValidationError("any table may have an Id, and this says nothing of a task")
     return _wire(
         row,
         id=row.id,
