@@ -103,6 +103,8 @@ class Partial:
     def discard(self) -> None:
         """Remove it, unless it is finished."""
         if not self._over:
+            if sys.platform == "win32":
+                self.file.close()  # an open file cannot be removed there
             self.path.unlink(missing_ok=True)
             self.file.close()
         self._over = True

@@ -1,6 +1,7 @@
 """Where `mjbridge normalize` writes: a file, a table or a device gets all of it or nothing."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -63,6 +65,17 @@ def test_parquet_holds_the_same_tasks(shell: Shell, name: str) -> None:
     assert found == tasks_in(lines)
 
 
+def test_many_small_files_are_a_few_row_groups_of_parquet(tmp_path: Path) -> None:
+    """Each file is a batch: to weigh all that are held at each of them would take many minutes here."""
+    batch = Task(id="1").to_json() + b"\n"
+    with sinks.sink(str(tmp_path / "out.parquet"), "") as file:
+        for _ in range(4000):
+            file.write(batch)
+            file.write(b"")
+    written = parquet.ParquetFile(tmp_path / "out.parquet").metadata
+    assert (written.num_rows, written.num_row_groups) == (4000, 1)
+
+
 def test_a_row_group_of_parquet_is_bounded_so_memory_is(tmp_path: Path) -> None:
     size = 2**20
     batch = Task(id="1", raw=msgspec.Raw(b'"%b"' % (b"x" * size))).to_json() + b"\n"
@@ -105,6 +118,39 @@ def test_a_file_gets_its_name_once_it_is_on_the_disk_and_then_the_name_goes_ther
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there the system takes such advice")
+def test_a_file_that_may_not_have_its_name_is_told_by_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by that of the unfinished one, which nobody has heard of."""
+
+    def replace(_part: Path, _target: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), "part", None, "target")
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(PermissionError) as caught:
+        _write_pieces(tmp_path / "out")
+    assert caught.value.filename == str(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_be_written_to_and_not_read_takes_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its names come to the disk when the system brings them there."""
+    opened = os.open
+
+    def refusing(path: Any, flags: int, *more: Any) -> int:
+        if path == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return opened(path, flags, *more)
+
+    def may(_path: Path, _mode: int) -> bool:
+        return False
+
+    monkeypatch.setattr(os, "open", refusing)
+    monkeypatch.setattr(os, "access", may)
+    _write_pieces(tmp_path / "out")
+    assert (tmp_path / "out").stat().st_size == sum(map(len, PIECES))
+
+
 def test_a_file_goes_to_the_disk_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     advised: list[tuple[int, int, int]] = []
 

@@ -79,15 +79,16 @@ def whole_file(path: str) -> Generator[IO[bytes], None, None]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(target)
+        with naming(path):
+            part.replace(target)
     finally:
         part.unlink(missing_ok=True)
     _keep_name(target.parent)
 
 
 def _keep_name(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system can."""
-    if os.name == "posix":
+    """Bring a folder's names to the disk, where the system can; who may write to it may not be allowed to read it."""
+    if os.name == "posix" and os.access(folder, os.R_OK):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -35,11 +35,15 @@ class _Rows:
     def __init__(self, writer: parquet.ParquetWriter) -> None:
         self._writer = writer
         self._batches: list[pa.RecordBatch] = []
+        self._size = 0
 
     def write(self, lines: Lines, /) -> None:
-        if lines:
-            self._batches.append(arrow.batch(map(decode, bytes(lines).splitlines())))
-        if sum(batch.nbytes for batch in self._batches) > ROW_GROUP:
+        if not lines:
+            return
+        batch = arrow.batch(map(decode, bytes(lines).splitlines()))
+        self._batches.append(batch)
+        self._size += batch.nbytes
+        if self._size > ROW_GROUP:
             self.flush()
 
     def flush(self) -> None:
@@ -47,3 +51,4 @@ class _Rows:
         if self._batches:
             self._writer.write_table(pa.Table.from_batches(self._batches))
             self._batches.clear()
+            self._size = 0
