@@ -1,4 +1,7 @@
-"""Lenient readers of vendors' values. None of them ever raises: what cannot be read is None, `()` or `{}`."""
+"""Lenient readers of vendors' values, none of which ever raises: what cannot be read is None, `()` or `{}`.
+
+Those of whole records (`decode`, `decode_json`, `raw`) raise `MalformedRecord`.
+"""
 
 import math
 import re
@@ -64,7 +67,10 @@ def text(value: object) -> str | None:
         return value or None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return str(value)
+    try:
+        return str(value)
+    except ValueError:
+        return None  # more digits than Python makes a text of
 
 
 def number(value: object) -> float | None:

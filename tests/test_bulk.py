@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sqlite3
+import subprocess
 import sys
 import threading
 import zipfile
@@ -24,7 +25,7 @@ from mjbridge import Status, Task, bulk
 from mjbridge.bulk import Settings, tables
 from mjbridge.cli.reading import progress_bar
 from mjbridge.records.windows import FIRST_BYTES
-from tests.processes import run
+from tests.processes import run, running
 from tests.record_lines import GRID, MANY, record_lines, tasks_in
 from tests.record_sources import LIMIT, lower_limit
 from tests.shell import Shell
@@ -232,6 +233,41 @@ def test_what_cannot_be_read_or_written_on_is_named(shell: Shell, workers: str) 
         line = f'"$0" -m mjbridge {command} --provider mjproxy --workers {workers}'
         done = run("sh", "-c", line, sys.executable, cwd=shell.folder, env=shell.environment)
         assert (done.returncode, done.stderr) == (1, f"mjbridge: {message}\n")
+
+
+def test_a_database_named_as_a_file_is_told_the_way(shell: Shell) -> None:
+    done = shell("normalize", "sqlite:///one-api.db")
+    assert done.returncode == 2
+    assert b"sqlite:///one-api.db: no such file: a database is read with --from URL --table NAME" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipe is left without waiting there")
+def test_a_pipe_that_was_left_without_waiting_is_read_to_its_end(shell: Shell) -> None:
+    """Whoever had it before may have left it so: what is not there yet would pass for its end."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    command = (sys.executable, "-m", "mjbridge", "normalize", "-", "-q", "--provider", "mjproxy")
+    with (
+        running(*command, cwd=shell.folder, env=shell.environment, stdin=reading, stdout=subprocess.PIPE) as process,
+        os.fdopen(writing, "wb", buffering=0) as pipe,
+    ):
+        assert process.stdout
+        pipe.write(record_lines(1))
+        first = process.stdout.readline()
+        pipe.write(record_lines(1))
+        pipe.close()
+        assert process.stdout.read() == first
+    os.close(reading)
+
+
+def test_memory_that_does_not_suffice_is_one_message(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("mjbridge.cli.normalize.bulk.batches", full)
+    shell.write("in.jsonl", record_lines(1))
+    done = shell("normalize", "in.jsonl", "-o", "out")
+    assert (done.returncode, done.stderr, shell.files()) == (1, b"mjbridge: out of memory\n", ["in.jsonl"])
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

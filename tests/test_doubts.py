@@ -168,6 +168,10 @@ def test_an_issue_names_its_record_and_is_a_line_of_json() -> None:
     assert str(issue) == f"record 3 at byte {issue.offset}: $.progress: unreadable: left out"
 
 
+def test_an_issue_of_a_file_with_a_strange_name_does_nothing_to_a_terminal() -> None:
+    assert str(Issue(1, "$.progress", "x", "left out", source="\x1b[2Jin")).isprintable()
+
+
 def test_a_record_inside_a_page_is_told_by_its_own_number() -> None:
     page = b'{"list": [%b, %b]}' % (json.dumps(GRID).encode(), json.dumps({**GRID, "progress": "x"}).encode())
     (issue,) = _collected(page)

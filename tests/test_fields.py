@@ -148,7 +148,12 @@ def test_a_byte_order_mark_is_no_part_of_a_record() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("a", "a"), ("", None), (7, "7"), (2**70, str(2**70)), (True, None), (None, None), ([], None)]
+    ("value", "text"),
+    [("a", "a"), ("", None), (7, "7"), (2**70, str(2**70)), (True, None), (None, None), ([], None)],
 )
 def test_text_is_text_or_a_number(value: Any, text: str | None) -> None:
     assert fields.text(value) == text
+
+
+def test_a_number_of_more_digits_than_python_writes_is_no_text() -> None:
+    assert fields.text(10**5000) is None

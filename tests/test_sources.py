@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import lzma
+import os
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 
 from mjbridge import Issue, Reject, Task, records
 from mjbridge.records import compression, encodings, sources, tabular, windows
+from tests.processes import run
 from tests.record_sources import LIMIT, lower_limit, read, told_ids
 
 RECORDS: list[dict[str, Any]] = [
@@ -116,6 +119,47 @@ def test_a_source_is_bytes_a_path_an_open_file_or_records(tmp_path: Path) -> Non
 def test_bytes_are_bytes_whatever_holds_them(holder: Callable[[bytes], bytes]) -> None:
     """A database's column often comes as a `memoryview`."""
     assert told_ids(holder(LINES)) == told_ids(list(map(holder, LINES.splitlines()))) == ["1", "2", "3", "4"]
+
+
+def test_what_does_not_wait_for_more_is_no_source() -> None:
+    """Nothing there yet would pass for the end, and what comes then would be lost without a word."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+
+    class Waiting(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, _buffer: object, /) -> None:
+            return None
+
+    with os.fdopen(reading, "rb") as buffered, os.fdopen(writing, "wb", buffering=0) as pipe:
+        pipe.write(LINES)
+        text = io.TextIOWrapper(buffered)
+        for source in (buffered, buffered.raw, text, Waiting()):
+            with pytest.raises(BlockingIOError, match="set_blocking"):
+                read(cast("IO[bytes]", source))
+        text.detach()
+
+
+LEFT = f"""
+import gc, tracemalloc
+from mjbridge import records
+
+gc.disable()  # as it is while a command reads
+tracemalloc.start()
+left = []
+for _ in range(3):
+    for _ in range(50):
+        list(records.read({TABLE!r}, "mjproxy"))
+    left.append(tracemalloc.get_traced_memory()[0])
+print(left[2] - left[1])
+"""
+
+
+def test_many_tables_leave_nothing_in_memory() -> None:
+    """Not even what only a collector of cycles would find. In a process whose errors no test looks through."""
+    assert int(run(sys.executable, "-c", LEFT, check=True).stdout) < 10_000
 
 
 def test_records_that_come_one_by_one_are_read_one_by_one() -> None:

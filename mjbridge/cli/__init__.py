@@ -44,8 +44,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # who read our output has gone, and wants no message either
         return FAILURE
-    except OSError as error:
-        return _told(f"{error.filename}: {error.strerror}" if error.filename else str(error), FAILURE)
+    except (OSError, MemoryError) as error:
+        return _told(_reason(error), FAILURE)
+
+
+def _reason(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def exit_code(error: MJBridgeError) -> int:

@@ -18,7 +18,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             click.echo(_meant(error, error.ctx.command), err=True, nl=False)
         return error.exit_code
     except click.Abort:
-        click.echo("interrupted: no file was changed; a task that was accepted goes on at its vendor", err=True)
+        click.echo("interrupted: no file is half written; a task that was accepted goes on at its vendor", err=True)
         return INTERRUPTED
 
 

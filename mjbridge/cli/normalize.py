@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import io
 import os
 import sys
 import time
@@ -48,7 +49,7 @@ _STDIN_FILE: Final = "/dev/stdin"
     "--workers", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to read in."
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-@click.option("--json", is_flag=True, expose_value=False, help="What is printed anyway, said for scripts' sake.")
+@click.option("--json", is_flag=True, expose_value=False, help="Accepted for scripts: tasks are JSON lines anyway.")
 def normalize(
     inputs: tuple[str, ...],
     output: str,
@@ -96,14 +97,15 @@ def normalize(
     began = time.monotonic()
     with ExitStack() as stack:
         out = stack.enter_context(sink(output, into or "tasks", database))
-        tell = _tellers(stack, summary, rejects, issues)
+        tell = _teller(stack, summary, rejects, issues)
         work = stack.enter_context(closing(found.work()))
         made = stack.enter_context(closing(bulk.batches(work, settings, workers)))
         known = Latest() if latest else None
         show = stack.enter_context(_progress(found, summary, quiet=quiet))
+        take = known.add if known else out.write
         for batch in made:
             summary.add(batch)
-            (known.add if known else out.write)(batch.lines)
+            take(batch.lines)
             tell(batch)
             show()
         for lines in known.lines() if known else ():
@@ -179,7 +181,8 @@ def _expanded(path: str) -> list[str]:
         return [path]
     found = [path] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207 absolute too
     if not found:
-        raise click.UsageError(f"{path}: no such file")
+        way = ": a database is read with --from URL --table NAME" if "://" in path else ""
+        raise click.UsageError(f"{path}: no such file{way}")
     for folder in (each for each in found if Path(each).is_dir()):
         raise click.UsageError(f"{folder!r} is a folder: name its files, like '{folder or '.'}/*'")
     return found
@@ -192,6 +195,9 @@ def _is_pipe(path: str) -> bool:
 def _stdin() -> IO[bytes]:
     if sys.stdin is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # as whoever reads a closed file is told
+    # Programs before this one may have left it so that it gives nothing where nothing is there yet.
+    if sys.platform != "win32" and isinstance(getattr(sys.stdin.buffer, "raw", None), io.FileIO):
+        os.set_blocking(sys.stdin.fileno(), True)
     return sys.stdin.buffer
 
 
@@ -243,7 +249,7 @@ class _Inputs:
             self._behind += span.end - span.start
 
 
-def _tellers(stack: ExitStack, summary: Summary, rejects: str | None, issues: str | None) -> Callable[[Batch], None]:
+def _teller(stack: ExitStack, summary: Summary, rejects: str | None, issues: str | None) -> Callable[[Batch], None]:
     """What tells of a batch's rejects and issues: into files where asked for, rejects else on stderr, some of them."""
     rejects_file = stack.enter_context(lines_file(rejects)) if rejects else None
     issues_file = stack.enter_context(lines_file(issues)) if issues else None

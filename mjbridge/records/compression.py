@@ -1,6 +1,9 @@
 """Compressed sources, told by their content."""
 
+import errno
 import io
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import IO, Any, Final
@@ -28,7 +31,9 @@ class _Buffered(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         if not self._rest:
             read = self._read(len(buffer))
-            self._rest = read.encode("utf-8", "surrogatepass") if isinstance(read, str) else read or b""
+            if read is None:
+                raise _would_end_too_soon()
+            self._rest = read.encode("utf-8", "surrogatepass") if isinstance(read, str) else read
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
@@ -37,10 +42,18 @@ class _Buffered(io.RawIOBase):
 
 def decompressed(file: IO[Any]) -> Iterator[bytes]:
     """What is in a file, some at a time, as it is or decompressed; `Damaged` where that goes no further."""
+    raw = getattr(getattr(file, "buffer", file), "raw", file)
+    if sys.platform != "win32" and isinstance(raw, io.FileIO) and not os.get_blocking(raw.fileno()):
+        raise _would_end_too_soon()
     opened: Any = file if hasattr(file, "peek") else io.BufferedReader(_Buffered(file), BLOCK)
     head = opened.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
     unpack = next((unpack for magic, unpack in MAGICS.items() if head.startswith(magic)), _pieces)
     return unpack(opened)
+
+
+def _would_end_too_soon() -> OSError:
+    """A source that does not wait for more tells nobody whether there is any: its records would end anywhere."""
+    return BlockingIOError(errno.EAGAIN, "it does not wait for what is to come: os.set_blocking(file.fileno(), True)")
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -57,7 +57,7 @@ class Issue(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self)
 
     def __str__(self) -> str:
-        return f"{_place(self)}: {self.path}: {self.done}"
+        return printable(f"{_place(self)}: {self.path}: {self.done}")
 
 
 OnIssue = Callable[[Issue], object]
@@ -112,7 +112,8 @@ class Reading:
 
     def _refused(self, record: Record, offset: int, reason: str, levels: int) -> Iterator[Task | Reject]:
         """What a refused record holds instead: a list, a page, several records; else it is a reject."""
-        (self._doubts or []).clear()
+        if self._doubts:
+            self._doubts.clear()
         data = bytes(_raw(record))
         blocks = documents.within(data) if levels else None
         if blocks is not None:

@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -94,6 +95,7 @@ def _rows(lines: "_Lines", header: bytes, source: str, offset: int) -> Iterator[
         offset += size
 
 
+@cache
 def _own_csv() -> Any:
     """The module below `csv`, once more: its limit of a cell is the process's, and that one is not ours to set."""
     from importlib.util import find_spec, module_from_spec  # noqa: PLC0415 `import mjbridge` has a budget of modules
