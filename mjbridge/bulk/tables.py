@@ -62,14 +62,14 @@ def blocks(url: str, table: str) -> Iterator[Block]:
         found = streaming.execute(sql.select(source).order_by(*order)).mappings()
         is_own = _VERSION in source.columns
         for rows in found.partitions():
-            values = ({name: plain(value) for name, value in row.items()} for row in rows)
+            values = ({column: plain(value) for column, value in row.items()} for row in rows)
             records = (_encoded(_canonical(row) if is_own else row) for row in values)
             yield from _blocks(name, records)
 
 
 def _blocks(name: str, records: Iterable[bytes]) -> Iterator[Block]:
-    for is_read, some in itertools.groupby(records, lambda record: len(record) <= limit(record)):
-        if is_read:
+    for fits, some in itertools.groupby(records, lambda record: len(record) <= limit(record)):
+        if fits:
             found: list[Record] = [*some]
             yield Block(name, found, [0] * len(found))
         else:
