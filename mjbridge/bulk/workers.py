@@ -13,7 +13,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from multiprocessing.connection import wait
 from queue import SimpleQueue
@@ -173,7 +173,8 @@ def _serve(connection: "Connection[Any, Any]", settings: Settings, rooms: Rooms)
             connection.send(_made(convert, rooms, *pieces.get()))
     except Exception as error:  # noqa: BLE001 whatever it is, it is raised where the work was handed out
         error.add_note(traceback.format_exc())
-        connection.send(error)
+        with suppress(ConnectionError):  # whoever handed it out may be gone
+            connection.send(error)
 
 
 def _leave_signals_to_parent() -> None:
@@ -188,14 +189,16 @@ def _leave_signals_to_parent() -> None:
 def _received(connection: "Connection[Any, Any]") -> "SimpleQueue[tuple[int, Parcel]]":
     """What is handed out, read by a thread, so that nobody who gives ever waits for one who gives too.
 
-    It also ends a worker whose parent was killed: nobody else would, and it would wait for work for ever.
+    It also ends a worker whose parent was killed, or that can read no more: it would wait for work for ever.
     """
     pieces = SimpleQueue[tuple[int, Parcel]]()
 
     def receive(parent: "BaseProcess") -> None:
-        while parent.sentinel not in wait([connection, parent.sentinel]):
-            pieces.put(connection.recv())
-        signal.raise_signal(signal.SIGTERM)
+        try:
+            while parent.sentinel not in wait([connection, parent.sentinel]):
+                pieces.put(connection.recv())
+        finally:
+            signal.raise_signal(signal.SIGTERM)
 
     threading.Thread(target=receive, args=[multiprocessing.parent_process()], daemon=True).start()
     return pieces
