@@ -1,4 +1,4 @@
-"""Several processes at work: each piece goes to the next of them in turn, and what comes of the pieces in that order.
+"""Several processes at work: each piece goes to the one that has the least to do, and what comes of them is in order.
 
 This side has no thread and no lock, so that it may be interrupted at any moment, and ends its workers then.
 """
@@ -65,20 +65,27 @@ class _Worker:
     """A process at work, as the one that hands out the work sees it."""
 
     def __init__(self, connection: "Connection[Any, Any]") -> None:
-        self._connection = connection
+        self.connection = connection
+        self._rooms = deque[int]()
+
+    @property
+    def load(self) -> int:
+        """How many pieces it has that are not taken yet."""
+        return len(self._rooms)
 
     def give(self, room: int, piece: Parcel) -> None:
         """Hand out a piece of work; what comes of it goes to that room."""
         with _telling_death():
-            self._connection.send((room, piece))
+            self.connection.send((room, piece))
+        self._rooms.append(room)
 
-    def take(self) -> _Made:
-        """What came of the first piece that is not taken yet, or the error it failed with."""
+    def take(self) -> tuple[int, _Made]:
+        """What came of the first piece that is not taken yet, and its room; or the error it failed with."""
         with _telling_death():
-            made = cast("_Made | Exception", self._connection.recv())
+            made = cast("_Made | Exception", self.connection.recv())
         if isinstance(made, Exception):
             raise made
-        return made
+        return self._rooms.popleft(), made
 
 
 @contextmanager
@@ -138,24 +145,32 @@ def _pieces(work: Iterable[Work]) -> Iterator[list[bytes]]:
 
 
 def _through(crew: Sequence[_Worker], rooms: Rooms, pieces: Iterator[list[bytes]]) -> Iterator[Batch]:
-    # Rooms are used in turn, so each of them is always the same worker's.
-    free, under_way = deque(range(len(crew) * _AHEAD)), deque[int]()
+    free, under_way, made = list(range(len(crew) * _AHEAD)), deque[int](), dict[int, _Made]()
     while True:
         while free and (piece := next(pieces, None)) is not None:
-            room = free.popleft()
+            room = free.pop()
             filling = rooms.filling(room)
             for pickled in piece:
                 filling.put(pickled)
-            crew[room % len(crew)].give(room, filling.parcel())
+            made |= _answers(crew, 0)
+            min(crew, key=lambda worker: worker.load).give(room, filling.parcel())
             under_way.append(room)
         if not under_way:
             return
         room = under_way.popleft()
-        for batch, parcel in crew[room % len(crew)].take():
+        while room not in made:
+            made |= _answers(crew, None)
+        for batch, parcel in made.pop(room):
             with rooms.opened(parcel) as lines:
                 batch.lines = lines
                 yield batch
         free.append(room)
+
+
+def _answers(crew: Sequence[_Worker], seconds: float | None) -> dict[int, _Made]:
+    """What has come of pieces, by their rooms, as soon as there is any."""
+    ready = wait([worker.connection for worker in crew], seconds)
+    return dict(worker.take() for worker in crew if worker.connection in ready)
 
 
 # What follows is the worker's side.
